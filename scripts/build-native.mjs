@@ -1,19 +1,41 @@
-// node scripts/build-native.mjs [--config Release|Debug]
-// Builds the addon into build/<config>/srcode_native.node. Incremental: CMake decides what is stale.
-import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// node scripts/build-native.mjs [--config Release|Debug] [--tests] [-DNAME=VALUE]…
+// Builds the addon into build/<config>/srcode_native.node, incrementally. -D sets a CMake variable, for example -DSRCODE_CUDA=on.
+import { buildNative, howToInstall, missingTools } from './lib/native.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const flag = process.argv.indexOf('--config');
-const config = flag > 0 && process.argv[flag + 1] === 'Debug' ? 'Debug' : 'Release';
-const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
+const usage = 'usage: node scripts/build-native.mjs [--config Release|Debug] [--tests] [-DNAME=VALUE]...';
 
-// A make that called us must not steer the nested one.
-const { MAKEFLAGS, MFLAGS, MAKELEVEL, BUILDTYPE, ...env } = process.env;
-const args = ['build', '--directory', join(root, 'native'), '--out', join(root, '.cmake-build', config)];
-args.push('--config', config, '--parallel', String(availableParallelism()), '--log-level', 'warn');
-const result = spawnSync(process.execPath, [cmakeJs, ...args], { stdio: 'inherit', env });
-process.exit(result.status ?? 1);
+function parse(args) {
+  const options = { config: 'Release', tests: false, defines: {} };
+  for (let i = 0; i < args.length; i++) {
+    const define = /^-D(\w+)=(.*)$/.exec(args[i]);
+    if (define) options.defines[define[1]] = define[2];
+    else if (args[i] === '--tests') options.tests = true;
+    else if (args[i] === '--config' && ['Release', 'Debug'].includes(args[i + 1])) options.config = args[++i];
+    else throw new Error(`native: cannot read ${args[i]} ${args[i + 1] ?? ''}\n${usage}`);
+  }
+  return options;
+}
+
+function main() {
+  if (process.env.SRCODE_SKIP_NATIVE === '1') {
+    console.log('native: skipped (SRCODE_SKIP_NATIVE=1)');
+    return 0;
+  }
+  let options;
+  try {
+    options = parse(process.argv.slice(2));
+  } catch (error) {
+    console.error(error.message);
+    return 2;
+  }
+  const missing = missingTools();
+  if (missing.length > 0) {
+    console.error(`native: cannot build without ${missing.join(', ')}. ${howToInstall()}`);
+    return 1;
+  }
+  if (buildNative(options)) return 0;
+  console.error('native: the build failed; the first error above says where.');
+  return 1;
+}
+
+process.exitCode = main();
