@@ -90,6 +90,7 @@ class Backend {
   virtual void copy_in(void* to, const void* host, size_t bytes) = 0;
   virtual void copy_out(void* host, const void* from, size_t bytes) = 0;
   virtual void fill_zero(void* memory, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
 
   // --- weights ------------------------------------------------------------------------------------------------------------
   virtual size_t packed_bytes(Dtype type, int64_t depth, std::span<const int64_t> part_columns) const = 0;
@@ -166,7 +167,7 @@ class Backend {
   virtual void attention_cached(Dtype type, const Heads& heads, std::span<const CacheRun> runs, const void* qkv, void* out) = 0;
 };
 
-enum class Isa : int;
+enum class Isa : uint8_t;
 // threads 0 = one for each online CPU.
 std::unique_ptr<Backend> make_cpu_backend(Isa isa, int threads);
 
