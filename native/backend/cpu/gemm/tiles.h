@@ -1,0 +1,145 @@
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "core/dtype.h"
+
+// The bf16 product by tiles (AMX). E is a tile engine: the hardware's (simd/vec_amx.h) or its model (simd/vec_model.h):
+//
+//   configure(const int (&rows)[8])        tiles 0 … 7 get that many rows of 64 bytes
+//   zero<t>() load<t>(const void*, int64_t stride_bytes) store<t>(void*, int64_t stride_bytes)
+//   dot<c, a, b>()                         c += a b, as TDPBF16PS does
+//   release()
+namespace srcode::cpu {
+namespace {
+
+// A tile's row of x: 16 pairs of k.
+constexpr int kTileDepth = 32;
+
+// Accumulators of up to 16 rows × 16 columns live in out when it has room for a whole tile, else in a buffer.
+struct TileOut {
+  float* out;
+  int64_t stride;
+  int rows, columns;
+  alignas(64) float buffer[16 * 16];
+
+  template <class E, int t>
+  void load(E& engine, int column, bool accumulate) {
+    if (!accumulate) return engine.template zero<t>();
+    const int n = columns - column;
+    if (n >= 16) return engine.template load<t>(out + column, stride * 4);
+    if (n <= 0) return engine.template zero<t>();
+    std::memset(buffer, 0, sizeof buffer);
+    for (int i = 0; i < rows; i++) std::memcpy(buffer + i * 16, out + i * stride + column, n * 4);
+    engine.template load<t>(buffer, 64);
+  }
+  template <class E, int t>
+  void store(E& engine, int column) {
+    const int n = columns - column;
+    if (n >= 16) return engine.template store<t>(out + column, stride * 4);
+    if (n <= 0) return;
+    engine.template store<t>(buffer, 64);
+    for (int i = 0; i < rows; i++) std::memcpy(out + i * stride + column, buffer + i * 16, n * 4);
+  }
+};
+
+// The k of x beyond the last whole tile, padded with zeros: a tile's rows are always 32 k.
+struct TileTail {
+  alignas(64) bf16 x[32 * kTileDepth];
+  TileTail(int rows, int depth, const bf16* from, int64_t stride) {
+    if (depth == 0) return;
+    std::memset(x, 0, sizeof x);
+    for (int i = 0; i < rows; i++) std::memcpy(x + i * kTileDepth, from + i * stride, depth * 2);
+  }
+};
+
+// At most 16 rows × 64 columns: every panel value is loaded once, as a decode step wants it.
+// Tiles: 0 … 3 out, 4 x, 5 … 7 panel.
+template <class E>
+void tiles_16x64(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
+                 int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+  engine.configure({rows, rows, rows, rows, rows, 16, 16, 16});
+  TileOut at{out, out_stride, rows, columns, {}};
+  at.load<E, 0>(engine, 0, accumulate);
+  at.load<E, 1>(engine, 16, accumulate);
+  at.load<E, 2>(engine, 32, accumulate);
+  at.load<E, 3>(engine, 48, accumulate);
+  const int64_t whole = depth / kTileDepth * kTileDepth;
+  const TileTail tail(rows, static_cast<int>(depth - whole), x + whole, x_stride);
+  const int64_t panel_bytes = panel_width * 4;
+  for (int64_t k = 0; k < depth; k += kTileDepth, panel += kTileDepth * panel_width) {
+    if (k < whole)
+      engine.template load<4>(x + k, x_stride * 2);
+    else
+      engine.template load<4>(tail.x, kTileDepth * 2);
+    engine.template load<5>(panel, panel_bytes);
+    engine.template dot<0, 4, 5>();
+    if (columns <= 16) continue;
+    engine.template load<6>(panel + 32, panel_bytes);
+    engine.template dot<1, 4, 6>();
+    if (columns <= 32) continue;
+    engine.template load<7>(panel + 64, panel_bytes);
+    engine.template dot<2, 4, 7>();
+    if (columns <= 48) continue;
+    engine.template load<5>(panel + 96, panel_bytes);
+    engine.template dot<3, 4, 5>();
+  }
+  at.store<E, 0>(engine, 0);
+  at.store<E, 1>(engine, 16);
+  at.store<E, 2>(engine, 32);
+  at.store<E, 3>(engine, 48);
+}
+
+// 17 … 32 rows × 32 columns: each load serves two products, so that the panel may come from L2.
+// Tiles: 0 … 3 out, 4 and 5 x, 6 and 7 panel.
+template <class E>
+void tiles_32x32(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
+                 int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+  const int low = rows - 16;
+  engine.configure({16, 16, low, low, 16, low, 16, 16});
+  TileOut top{out, out_stride, 16, columns, {}}, bottom{out + 16 * out_stride, out_stride, low, columns, {}};
+  const int64_t whole = depth / kTileDepth * kTileDepth;
+  const TileTail tail(rows, static_cast<int>(depth - whole), x + whole, x_stride);
+  const int64_t panel_bytes = panel_width * 4;
+  for (int column = 0; column < columns; column += 32) {
+    const bool both = column + 16 < columns;
+    top.load<E, 0>(engine, column, accumulate);
+    top.load<E, 1>(engine, column + 16, accumulate);
+    bottom.load<E, 2>(engine, column, accumulate);
+    bottom.load<E, 3>(engine, column + 16, accumulate);
+    const bf16* w = panel + column * 2;
+    for (int64_t k = 0; k < depth; k += kTileDepth, w += kTileDepth * panel_width) {
+      const bf16* from = k < whole ? x + k : tail.x;
+      const int64_t stride = k < whole ? x_stride : kTileDepth;
+      engine.template load<4>(from, stride * 2);
+      engine.template load<6>(w, panel_bytes);
+      engine.template dot<0, 4, 6>();
+      engine.template load<5>(from + 16 * stride, stride * 2);
+      engine.template dot<2, 5, 6>();
+      if (!both) continue;
+      engine.template load<7>(w + 32, panel_bytes);
+      engine.template dot<1, 4, 7>();
+      engine.template dot<3, 5, 7>();
+    }
+    top.store<E, 0>(engine, column);
+    top.store<E, 1>(engine, column + 16);
+    bottom.store<E, 2>(engine, column);
+    bottom.store<E, 3>(engine, column + 16);
+  }
+}
+
+// multiply() of microkernel.h. Both shapes feed an output the same sequence of tile products.
+template <class E>
+void multiply_tiles(int64_t rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
+                    int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+  E engine;
+  for (int64_t row = 0; row < rows; row += 32) {
+    const int n = static_cast<int>(rows - row < 32 ? rows - row : 32);
+    (n <= 16 ? tiles_16x64<E> : tiles_32x32<E>)(engine, n, depth, x + row * x_stride, x_stride, panel, panel_width,
+                                                columns, out + row * out_stride, out_stride, accumulate);
+  }
+  engine.release();
+}
+
+}  // namespace
+}  // namespace srcode::cpu

@@ -1,0 +1,11 @@
+#include "backend/cpu/gemm/table.h"
+#include "backend/cpu/level.h"
+#include "backend/cpu/simd/vec_amx.h"
+
+namespace srcode::cpu {
+
+using V = simd::Amx;
+extern const Level level_amx;
+constinit const Level level_amx = {Isa::amx, &gemm_kernels<V>, nullptr, nullptr};
+
+}  // namespace srcode::cpu

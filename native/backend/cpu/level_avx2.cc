@@ -1,0 +1,11 @@
+#include "backend/cpu/gemm/table.h"
+#include "backend/cpu/level.h"
+#include "backend/cpu/simd/vec_avx2.h"
+
+namespace srcode::cpu {
+
+using V = simd::Avx2;
+extern const Level level_avx2;
+constinit const Level level_avx2 = {Isa::avx2, &gemm_kernels<V>, nullptr, nullptr};
+
+}  // namespace srcode::cpu

@@ -1,0 +1,11 @@
+#include "backend/cpu/gemm/table.h"
+#include "backend/cpu/level.h"
+#include "backend/cpu/simd/vec_avx512.h"
+
+namespace srcode::cpu {
+
+using V = simd::Avx512;
+extern const Level level_avx512_bf16;
+constinit const Level level_avx512_bf16 = {Isa::avx512_bf16, &gemm_kernels<V>, nullptr, nullptr};
+
+}  // namespace srcode::cpu
