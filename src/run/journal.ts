@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { LineLog } from './durable.js';
+
+/**
+ * What came from outside the run (executions, language models), kept under the hash of what was asked, so that a resumed
+ * run sees the same answers. One line an answer: `<sha256 of the rest, 16 hex digits> {"key", "value"}`.
+ * Opening cuts the file back to its last whole line. An answer is durable once `record` returns.
+ */
+export class Journal {
+  readonly #log: LineLog;
+  readonly #answers: Map<string, unknown> = new Map();
+
+  constructor(path: string) {
+    this.#log = new LineLog(path);
+    let whole = 0;
+    for (const line of this.#log.read().split('\n').slice(0, -1)) {
+      const body = line.slice(17);
+      if (line !== `${checksum(body)} ${body}`) break;
+      const { key, value } = JSON.parse(body) as { key: string; value: unknown };
+      this.#answers.set(key, value);
+      whole += Buffer.byteLength(line) + 1;
+    }
+    this.#log.cut(whole);
+  }
+
+  get size(): number {
+    return this.#answers.size;
+  }
+
+  lookup(key: string): unknown {
+    return this.#answers.get(key);
+  }
+
+  record(key: string, value: unknown): void {
+    const body = JSON.stringify({ key, value });
+    this.#log.append(`${checksum(body)} ${body}`);
+    this.#log.sync();
+    this.#answers.set(key, value);
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+}
+
+function checksum(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
