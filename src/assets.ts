@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url';
+
+/** The folder of the embedded model, in the package root; src/ and dist/ both lie one level below it. */
+export const tinyModelDir: string = fileURLToPath(new URL('../assets/tiny', import.meta.url));

@@ -1,0 +1,1 @@
+export { CODE_SPLIT, type EncodeOptions, Tokenizer, type TrainOptions } from './tokenizer.js';
