@@ -1,9 +1,9 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 // Files named *.slow.test.ts, and tests that ask for the variable themselves, run with `npm run test:slow`.
 const slow = process.env.SRCODE_SLOW === '1';
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: slow ? [] : ['test/**/*.slow.test.ts'],
@@ -12,3 +12,4 @@ export default defineConfig({
     hookTimeout: slow ? 1_800_000 : 120_000,
   },
 });
+export default config;
