@@ -3,10 +3,10 @@
 import './lib/node-version.mjs';
 
 // Loaded only now: an old Node cannot read it.
-import('./lib/ensure.mjs').then(({ ensure, run }) => {
+import('./lib/ensure.mjs').then(async ({ ensure, runToEnd }) => {
   const args = process.argv.slice(2).filter((arg) => arg !== '--slow');
   const slow = args.length < process.argv.length - 2;
   ensure({ tests: true });
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...args];
-  process.exitCode = run(process.execPath, vitest, slow ? { SRCODE_SLOW: '1' } : {});
+  process.exitCode = await runToEnd(process.execPath, vitest, slow ? { SRCODE_SLOW: '1' } : {});
 });

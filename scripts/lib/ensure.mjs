@@ -1,19 +1,16 @@
 // Everything a fresh checkout needs before it runs: system packages, npm packages, both builds. Each step says what it does, is quick
 // when there is nothing to do, and ends the process with one message and a remedy when it fails. Built-in modules only.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { buildNative, root } from './native.mjs';
 
 class StepError extends Error {}
 
-/** Runs a program in the checkout with its output on the screen; returns its exit status. */
-export function run(program, args, env = {}) {
-  const result = spawnSync(program, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
-  });
+// Runs a program in the checkout with its output on the screen; returns its exit status.
+function run(program, args) {
+  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   if (result.error) throw new StepError(`cannot start ${program}: ${result.error.message}`);
   return result.status ?? 1;
 }
@@ -90,4 +87,18 @@ export function ensure({ tests = false } = {}) {
     console.error(`\nset-up stopped: ${error.message}`);
     process.exit(1);
   }
+}
+
+/**
+ * Runs what the set-up was for, in the checkout, and resolves to its exit status. Ctrl-C reaches the program by itself; we stay until
+ * it has put its things in order.
+ */
+export function runToEnd(program, args, env = {}) {
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
+  });
 }
