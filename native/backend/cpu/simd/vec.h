@@ -9,7 +9,8 @@
 //   zero() set1(float)
 //   load(const float*) load(const float*, int n) load(const bf16*) load(const bf16*, int n)     lanes >= n are 0 and not read
 //   store(float*, f32) store(float*, f32, int n) store(bf16*, f32) store(bf16*, f32, int n)      bf16: nearest, ties to even
-//   add sub mul div min max sqrt fma(a, b, c) = a·b + c (one rounding, except V = portable: two)
+//   add sub mul div sqrt fma(a, b, c) = a·b + c (one rounding, except V = portable: two)
+//   min(a, b) max(a, b)                  b where either is NaN
 //   round(x)                             nearest integer, ties to even
 //   scale(x, n)                          x · 2^n, n integral in [-126, 127]
 //   select(n, a, b)                      lanes < n from a, the others from b
@@ -19,10 +20,10 @@
 //   dot(acc, pairs x, pairs w)           acc + x.lo·w.lo + x.hi·w.hi, in the level's own fixed order
 namespace srcode::simd {
 
-// e^x for finite or -inf x; within 2 ulp on [-87, 88]; below -87.3 it stays at e^-87.3 (1e-38), above 88 at e^88.
+// e^x; within 2 ulp on [-87, 88]; below -87.3 it stays at e^-87.3 (1e-38), above 88 at e^88; NaN stays NaN.
 template <class V>
 inline __attribute__((always_inline)) typename V::f32 exp(typename V::f32 x) {
-  x = V::min(V::max(x, V::set1(-87.33654f)), V::set1(88.0f));
+  x = V::min(V::set1(88.0f), V::max(V::set1(-87.33654f), x));
   const auto n = V::round(V::mul(x, V::set1(1.44269504f)));
   // x - n ln 2 in two steps, so that no digit is lost.
   auto r = V::fma(n, V::set1(-0.693359375f), x);
