@@ -1,11 +1,12 @@
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
+#include "backend/cpu/rows/rows_impl.h"
 #include "backend/cpu/simd/vec_amx.h"
 
 namespace srcode::cpu {
 
 using V = simd::Amx;
 extern const Level level_amx;
-constinit const Level level_amx = {Isa::amx, &gemm_kernels<V>, nullptr, nullptr};
+constinit const Level level_amx = {Isa::amx, &gemm_kernels<V>, &row_kernels<V>, nullptr};
 
 }  // namespace srcode::cpu

@@ -1,11 +1,12 @@
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
+#include "backend/cpu/rows/rows_impl.h"
 #include "backend/cpu/simd/vec_avx2.h"
 
 namespace srcode::cpu {
 
 using V = simd::Avx2;
 extern const Level level_avx2;
-constinit const Level level_avx2 = {Isa::avx2, &gemm_kernels<V>, nullptr, nullptr};
+constinit const Level level_avx2 = {Isa::avx2, &gemm_kernels<V>, &row_kernels<V>, nullptr};
 
 }  // namespace srcode::cpu
