@@ -2,6 +2,10 @@
 #include "core/cpu.h"
 #include "core/thread_pool.h"
 
+namespace srcode {
+struct TokenKernels;
+}
+
 namespace srcode::cpu {
 
 struct GemmKernels;
@@ -14,6 +18,7 @@ struct Level {
   const GemmKernels* gemm;
   const RowKernels* rows;
   const AttentionKernels* attention;
+  const TokenKernels* tokens;
 };
 const Level& level(Isa isa);
 

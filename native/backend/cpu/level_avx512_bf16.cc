@@ -1,13 +1,14 @@
-#include "backend/cpu/attention/attention_impl.h"
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
 #include "backend/cpu/rows/rows_impl.h"
 #include "backend/cpu/simd/vec_avx512.h"
+#include "kernels/token_kernels_impl.h"
 
 namespace srcode::cpu {
 
 using V = simd::Avx512;
 extern const Level level_avx512_bf16;
-constinit const Level level_avx512_bf16 = {Isa::avx512_bf16, &gemm_kernels<V>, &row_kernels<V>, &attention_kernels<V>};
+constinit const Level level_avx512_bf16 = {Isa::avx512_bf16, &gemm_kernels<V>, &row_kernels<V>, nullptr,
+                                           &token_kernels_of<16>};
 
 }  // namespace srcode::cpu

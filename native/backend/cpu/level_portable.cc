@@ -1,13 +1,14 @@
-#include "backend/cpu/attention/attention_impl.h"
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
 #include "backend/cpu/rows/rows_impl.h"
 #include "backend/cpu/simd/vec_portable.h"
+#include "kernels/token_kernels_impl.h"
 
 namespace srcode::cpu {
 
 using V = simd::Portable;
 extern const Level level_portable;
-constinit const Level level_portable = {Isa::portable, &gemm_kernels<V>, &row_kernels<V>, &attention_kernels<V>};
+constinit const Level level_portable = {Isa::portable, &gemm_kernels<V>, &row_kernels<V>, nullptr,
+                                        &token_kernels_of<4>};
 
 }  // namespace srcode::cpu
