@@ -1,7 +1,7 @@
 // node scripts/format-native.mjs [--write]
 // clang-format over the native sources: checks, or with --write rewrites.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { root } from './lib/native.mjs';
@@ -14,8 +14,6 @@ const files = ['native', join('test', 'native')].flatMap((folder) =>
 
 const home = dirname(createRequire(import.meta.url).resolve('clang-format-node/package.json'));
 const clangFormat = join(home, 'bin', `cfn-${process.platform}-${process.arch}`, 'clang-format');
-// The package marks its program executable in an install script, which `npm ci --ignore-scripts` leaves out.
-chmodSync(clangFormat, 0o755);
 
 const write = process.argv.includes('--write');
 const { status } = spawnSync(clangFormat, [...(write ? ['-i'] : ['--dry-run', '--Werror']), ...files], {

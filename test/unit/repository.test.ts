@@ -14,7 +14,14 @@ interface Manifest {
   files: string[];
 }
 interface Lock {
-  packages: Record<string, { resolved?: string; integrity?: string; version?: string }>;
+  packages: Record<string, LockEntry>;
+}
+interface LockEntry {
+  resolved?: string;
+  integrity?: string;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
 }
 
 test('the lock file pins content and names no registry', () => {
@@ -23,6 +30,21 @@ test('the lock file pins content and names no registry', () => {
   expect(entries.length).toBeGreaterThan(50);
   expect(entries.filter(([, entry]) => entry.resolved !== undefined)).toEqual([]);
   expect(entries.filter(([, entry]) => !entry.integrity)).toEqual([]);
+});
+
+test('the lock file is whole: `npm ci` refuses one that lacks a package, be it of another platform', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as Lock;
+  // As Node resolves: the package's own node_modules, then those above it.
+  const resolves = (from: string, name: string): boolean => {
+    const there = `${from === '' ? '' : `${from}/`}node_modules/${name}` in packages;
+    return there || (from !== '' && resolves(from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name));
+  };
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys({ ...entry.dependencies, ...entry.devDependencies, ...entry.optionalDependencies })
+      .filter((name) => !resolves(path, name))
+      .map((name) => `${path} needs ${name}`),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('the library has under ten runtime dependencies and no install script', () => {

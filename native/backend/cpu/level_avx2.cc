@@ -1,3 +1,4 @@
+#include "backend/cpu/attention/attention_impl.h"
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
 #include "backend/cpu/rows/rows_impl.h"
@@ -8,6 +9,7 @@ namespace srcode::cpu {
 
 using V = simd::Avx2;
 extern const Level level_avx2;
-constinit const Level level_avx2 = {Isa::avx2, &gemm_kernels<V>, &row_kernels<V>, nullptr, &token_kernels_of<8>};
+constinit const Level level_avx2 = {Isa::avx2, &gemm_kernels<V>, &row_kernels<V>, &attention_kernels<V>,
+                                    &token_kernels_of<8>};
 
 }  // namespace srcode::cpu

@@ -1,3 +1,4 @@
+#include "backend/cpu/attention/attention_impl.h"
 #include "backend/cpu/gemm/table.h"
 #include "backend/cpu/level.h"
 #include "backend/cpu/rows/rows_impl.h"
@@ -8,7 +9,7 @@ namespace srcode::cpu {
 
 using V = simd::Portable;
 extern const Level level_portable;
-constinit const Level level_portable = {Isa::portable, &gemm_kernels<V>, &row_kernels<V>, nullptr,
+constinit const Level level_portable = {Isa::portable, &gemm_kernels<V>, &row_kernels<V>, &attention_kernels<V>,
                                         &token_kernels_of<4>};
 
 }  // namespace srcode::cpu

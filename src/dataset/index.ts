@@ -1,0 +1,25 @@
+export { type BatchOptions, BatchPlan, batches } from './batches.js';
+export {
+  type Example,
+  type ExampleReport,
+  type PreferenceExample,
+  toDocument,
+  toExample,
+  toExamples,
+  toPreferenceExample,
+  toPreferenceExamples,
+} from './examples.js';
+export type { FunctionPair, Language } from './function-pair.js';
+export {
+  type DataFormat,
+  describeReport,
+  detectFormat,
+  type LoadOptions,
+  type LoadReport,
+  loadPreferenceRows,
+  loadSftRows,
+  loadTexts,
+} from './load.js';
+export type { PreferenceRow, SftRow, TextRow } from './rows.js';
+export { holdBack } from './split.js';
+export { packWindows } from './windows.js';
