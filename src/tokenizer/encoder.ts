@@ -1,5 +1,6 @@
 import { SrcodeError } from '../errors.js';
 import { ByteLevelBpe } from './bpe.js';
+import { BYTE_TO_CHAR } from './byte-alphabet.js';
 import { LibraryTokenizer, SequencePreTokenizer } from './library.js';
 import { flatten, type TokenizerFile } from './tokenizer-file.js';
 
@@ -22,10 +23,18 @@ export function createEncoder(file: TokenizerFile, config: Record<string, unknow
       throw new SrcodeError('ERR_UNSUPPORTED', `${where} cannot be used: ${(cause as Error).message}`, { cause });
     }
   };
+  const bpe = isUsual(file) ? ByteLevelBpe.create(file) : null;
+  if (bpe) {
+    // The library takes a second to index 150,000 merges. Where our BPE applies them it gets none, and the bytes for a vocabulary.
+    const vocab = Object.fromEntries(BYTE_TO_CHAR.map((char) => [char, file.vocab.get(char)]));
+    const library = make({ ...file.json, model: { ...(file.json.model as object), vocab, merges: [] } });
+    return { encode: direct(file, library, bpe), template: template(library, where) };
+  }
   const library = make(file.json);
+
   // A second one without added tokens, made when first asked for, reads special tokens as plain text.
   let plain: LibraryTokenizer | undefined;
-  const throughLibrary = (text: string, parseSpecialTokens: boolean): Int32Array => {
+  const encode = (text: string, parseSpecialTokens: boolean): Int32Array => {
     if (!parseSpecialTokens) plain ??= make({ ...file.json, added_tokens: [] });
     const { ids } = (parseSpecialTokens ? library : (plain as LibraryTokenizer)).encode(text, {
       add_special_tokens: false,
@@ -37,7 +46,7 @@ export function createEncoder(file: TokenizerFile, config: Record<string, unknow
       );
     return Int32Array.from(ids as number[]);
   };
-  return { encode: direct(file, library) ?? throughLibrary, template: template(library) };
+  return { encode, template: template(library, where) };
 }
 
 /**
@@ -55,20 +64,21 @@ export function splitter(preTokenizer: unknown): (text: string) => string[] {
 
 const GPT2_SPLIT = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 
-function direct(file: TokenizerFile, library: LibraryTokenizer): Encoder['encode'] | null {
+function isUsual(file: TokenizerFile): boolean {
   const model = file.json.model as Record<string, unknown>;
   const last = flatten(file.json.pre_tokenizer).at(-1);
-  const usual =
+  return (
     file.kind === 'byte-level' &&
     last?.type === 'ByteLevel' &&
     last.add_prefix_space !== true &&
     !model.continuing_subword_prefix &&
     !model.end_of_word_suffix &&
     !model.dropout &&
-    file.addedTokens.every((token) => token.plain);
-  const bpe = usual ? ByteLevelBpe.create(file) : null;
-  if (!bpe) return null;
+    file.addedTokens.every((token) => token.alone && (token.raw || flatten(file.json.normalizer).length === 0))
+  );
+}
 
+function direct(file: TokenizerFile, library: LibraryTokenizer, bpe: ByteLevelBpe): Encoder['encode'] {
   const split = splitter(file.json.pre_tokenizer);
   const normalizer = library.normalizer;
   const addedIds = new Map(file.addedTokens.map((token) => [token.content, token.id]));
@@ -96,9 +106,14 @@ function direct(file: TokenizerFile, library: LibraryTokenizer): Encoder['encode
 }
 
 // Where the post-processor puts the text is seen by encoding one.
-function template(library: LibraryTokenizer): Encoder['template'] {
+function template(library: LibraryTokenizer, where: string): Encoder['template'] {
   const inner = library.encode('a', { add_special_tokens: false }).ids;
   const all = library.encode('a', { add_special_tokens: true }).ids as number[];
+  if (all.some((id) => id === undefined))
+    throw new SrcodeError(
+      'ERR_FILE_FORMAT',
+      `${where} has a post_processor with a token that is not among added_tokens`,
+    );
   for (let at = 0; at + inner.length <= all.length; at++)
     if (inner.every((id, i) => all[at + i] === id))
       return { prefix: Int32Array.from(all.slice(0, at)), suffix: Int32Array.from(all.slice(at + inner.length)) };

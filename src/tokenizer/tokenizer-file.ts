@@ -4,8 +4,10 @@ export interface AddedToken {
   id: number;
   content: string;
   special: boolean;
-  /** True when the token is looked for as it stands, without options that take the text beside it. */
-  plain: boolean;
+  /** True when the text beside the token is left as it is (no lstrip, rstrip, single_word). */
+  alone: boolean;
+  /** True when it is looked for before the text is normalised. */
+  raw: boolean;
 }
 
 /** What we read of a Hugging Face tokenizer.json; `json` is the whole of it. */
@@ -63,11 +65,11 @@ export function parseTokenizerFile(text: string, where: string): TokenizerFile {
   return { json, kind, vocab, merges: readMerges(model.merges, vocab, where), addedTokens, vocabSize };
 }
 
-/** The steps of a pre-tokenizer or decoder, sequences opened. */
+/** The steps of a normalizer, pre-tokenizer or decoder, sequences opened. */
 export function flatten(step: unknown): Record<string, unknown>[] {
   if (!isObject(step)) return [];
   if (step.type !== 'Sequence') return [step];
-  const inner = step.pretokenizers ?? step.decoders;
+  const inner = step.normalizers ?? step.pretokenizers ?? step.decoders;
   return Array.isArray(inner) ? inner.flatMap(flatten) : [];
 }
 
@@ -89,11 +91,12 @@ export function parseObject(text: string, where: string): Record<string, unknown
 
 function readVocabulary(object: Record<string, unknown>, where: string): Map<string, number> {
   const vocab = new Map<string, number>();
-  const seen = new Set<number>();
-  for (const [token, id] of Object.entries(object)) {
+  const seen = new Uint8Array(MAX_VOCABULARY);
+  for (const token of Object.keys(object)) {
+    const id = object[token];
     if (!isId(id)) throw malformed(where, `gives token ${JSON.stringify(token)} the id ${JSON.stringify(id)}`);
-    if (seen.has(id)) throw malformed(where, `gives two tokens the id ${id}, the second is ${JSON.stringify(token)}`);
-    seen.add(id);
+    if (seen[id]) throw malformed(where, `gives two tokens the id ${id}, the second is ${JSON.stringify(token)}`);
+    seen[id] = 1;
     vocab.set(token, id);
   }
   if (vocab.size === 0) throw malformed(where, 'has an empty vocabulary');
@@ -120,8 +123,8 @@ function readAddedTokens(list: unknown, where: string): AddedToken[] {
       throw malformed(where, `has no content and id at added_tokens[${i}]`);
     const special = added.special === true;
     const normalized = added.normalized ?? !special;
-    const plain = !normalized && added.lstrip !== true && added.rstrip !== true && added.single_word !== true;
-    return { id: added.id, content: added.content, special, plain };
+    const alone = added.lstrip !== true && added.rstrip !== true && added.single_word !== true;
+    return { id: added.id, content: added.content, special, alone, raw: !normalized };
   });
 }
 

@@ -64,7 +64,7 @@ export class Tokenizer {
     this.bosId = this.#named('bos_token');
     this.padId = this.#named('pad_token');
     this.specialIds = new Set(file.addedTokens.filter((token) => token.special).map((token) => token.id));
-    this.prefixIds = this.#encoder.template.prefix;
+    this.prefixIds = this.#prefix();
     this.suffixIds = this.#encoder.template.suffix;
   }
 
@@ -187,7 +187,10 @@ export class Tokenizer {
     return this.#file.addedTokens.find((added) => added.content === token)?.id ?? this.#file.vocab.get(token);
   }
 
-  /** Writes tokenizer.json and tokenizer_config.json; equal tokenizers give equal bytes. */
+  /**
+   * Writes tokenizer.json and tokenizer_config.json; equal tokenizers give equal bytes. From transformers 5 on, AutoTokenizer puts its own
+   * splits in place of the file's where config.json says `qwen2`: load with PreTrainedTokenizerFast there. Errors: ERR_IO.
+   */
   async save(dir: string): Promise<void> {
     try {
       await mkdir(dir, { recursive: true });
@@ -196,6 +199,14 @@ export class Tokenizer {
     } catch (cause) {
       throw new SrcodeError('ERR_IO', `Cannot write the tokenizer to ${dir}: ${(cause as Error).message}`, { cause });
     }
+  }
+
+  // The template's, but for `add_bos_token`, by which some families (DeepSeek) say it in tokenizer_config.json instead.
+  #prefix(): Int32Array {
+    const { prefix } = this.#encoder.template;
+    const { add_bos_token: addBos } = this.#config;
+    if (typeof addBos !== 'boolean' || this.bosId === null || prefix.includes(this.bosId) === addBos) return prefix;
+    return addBos ? Int32Array.of(this.bosId, ...prefix) : prefix.filter((id) => id !== this.bosId);
   }
 
   // tokenizer_config.json gives a special token as its text or as an object with `content`.

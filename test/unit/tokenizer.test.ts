@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +85,21 @@ describe('a Llama-2 kind', () => {
     expect([...ids]).not.toContain(2);
     expect(tokenizer.decode(ids)).toBe(' a</s>');
   });
+});
+
+test.each([
+  ['qwen', true, [601]],
+  ['llama2', false, []],
+  ['llama2', true, [1]],
+] as const)('add_bos_token of a %s configuration: %s', async (kind, addBos, prefix) => {
+  const dir = join(scratch, `${kind}-${addBos}`);
+  await mkdir(dir);
+  await copyFile(join(fixtures, kind, 'tokenizer.json'), join(dir, 'tokenizer.json'));
+  const bos = kind === 'qwen' ? '<|im_start|>' : '<s>';
+  await writeFile(join(dir, 'tokenizer_config.json'), JSON.stringify({ bos_token: bos, add_bos_token: addBos }));
+  const tokenizer = await Tokenizer.load(dir);
+  expect([...tokenizer.prefixIds]).toEqual(prefix);
+  expect([...tokenizer.encode('a', { addSpecialTokens: true })]).toEqual([...prefix, ...tokenizer.encode('a')]);
 });
 
 describe('tiny', () => {
@@ -224,6 +239,18 @@ describe('a tokenizer file that is wrong', () => {
       'ERR_UNSUPPORTED',
       { ...good, pre_tokenizer: { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious' } },
       'MergedWithPrevious',
+    ],
+    [
+      'a template with a token that nobody has',
+      'ERR_FILE_FORMAT',
+      {
+        ...good,
+        post_processor: {
+          type: 'TemplateProcessing',
+          single: [{ SpecialToken: { id: '<x>' } }, { Sequence: { id: 'A' } }],
+        },
+      },
+      'post_processor',
     ],
     [
       'an unknown step',
