@@ -35,7 +35,6 @@ export function toExample(
   const lossWeights = new Float32Array(tokens.length).fill(1, Math.max(prompt.length, 1));
   if (row.response === '' || Math.max(prompt.length, 1) >= tokens.length)
     throw new SrcodeError('ERR_DATA', `${row.where ?? 'A row'} has no response to learn: no token would be supervised`);
-  lossWeights[0] = 0;
   return { tokens, lossWeights };
 }
 

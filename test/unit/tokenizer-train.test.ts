@@ -75,6 +75,11 @@ test('a saved tokenizer loads as the same one, and saving is deterministic', asy
   for (const text of [...texts, 'x<a|b>y<end>']) expect(loaded.encode(text)).toEqual(trained.encode(text));
 });
 
+test('of special tokens that begin alike the longest is taken', () => {
+  const tokenizer = Tokenizer.train([], { vocabSize: 300, specialTokens: ['<a>', '<a><b>', '<a><'] });
+  expect([...tokenizer.encode('<a><b><a><a><')]).toEqual([1, 0, 2]);
+});
+
 test.each([
   [{ vocabSize: 258 }, /between 259/],
   [{ vocabSize: 300.5 }, /received 300.5/],
