@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "backend/cpu/gemm/panel.h"
 #include "core/dtype.h"
 
 // The bf16 product by tiles (AMX). E is a tile engine: the hardware's (simd/vec_amx.h) or its model (simd/vec_model.h):
@@ -53,35 +54,40 @@ struct TileTail {
   }
 };
 
+// The 4 KiB that a step of 32 k takes from a panel.
+inline void fetch_step(const char* ahead) {
+  for (int line = 0; line < 64; line++) __builtin_prefetch(ahead + line * 64);
+}
+
 // At most 16 rows × 64 columns: every panel value is loaded once, as a decode step wants it.
 // Tiles: 0 … 3 out, 4 x, 5 … 7 panel.
 template <class E>
-void tiles_16x64(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
-                 int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, const char* ahead) {
   engine.configure({rows, rows, rows, rows, rows, 16, 16, 16});
-  TileOut at{out, out_stride, rows, columns, {}};
-  at.load<E, 0>(engine, 0, accumulate);
-  at.load<E, 1>(engine, 16, accumulate);
-  at.load<E, 2>(engine, 32, accumulate);
-  at.load<E, 3>(engine, 48, accumulate);
-  const int64_t whole = depth / kTileDepth * kTileDepth;
-  const TileTail tail(rows, static_cast<int>(depth - whole), x + whole, x_stride);
-  const int64_t panel_bytes = panel_width * 4;
-  for (int64_t k = 0; k < depth; k += kTileDepth, panel += kTileDepth * panel_width) {
+  TileOut at{block.out, block.out_stride, rows, columns, {}};
+  at.load<E, 0>(engine, 0, block.accumulate);
+  at.load<E, 1>(engine, 16, block.accumulate);
+  at.load<E, 2>(engine, 32, block.accumulate);
+  at.load<E, 3>(engine, 48, block.accumulate);
+  const int64_t whole = block.depth / kTileDepth * kTileDepth, panel_bytes = block.panel_width * 4;
+  const TileTail tail(rows, static_cast<int>(block.depth - whole), block.x + whole, block.x_stride);
+  const bf16* w = block.panel;
+  for (int64_t k = 0; k < block.depth; k += kTileDepth, w += kTileDepth * block.panel_width) {
+    if (ahead != nullptr) fetch_step(ahead + k * 128);
     if (k < whole)
-      engine.template load<4>(x + k, x_stride * 2);
+      engine.template load<4>(block.x + k, block.x_stride * 2);
     else
       engine.template load<4>(tail.x, kTileDepth * 2);
-    engine.template load<5>(panel, panel_bytes);
+    engine.template load<5>(w, panel_bytes);
     engine.template dot<0, 4, 5>();
     if (columns <= 16) continue;
-    engine.template load<6>(panel + 32, panel_bytes);
+    engine.template load<6>(w + 32, panel_bytes);
     engine.template dot<1, 4, 6>();
     if (columns <= 32) continue;
-    engine.template load<7>(panel + 64, panel_bytes);
+    engine.template load<7>(w + 64, panel_bytes);
     engine.template dot<2, 4, 7>();
     if (columns <= 48) continue;
-    engine.template load<5>(panel + 96, panel_bytes);
+    engine.template load<5>(w + 96, panel_bytes);
     engine.template dot<3, 4, 5>();
   }
   at.store<E, 0>(engine, 0);
@@ -90,31 +96,30 @@ void tiles_16x64(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_st
   at.store<E, 3>(engine, 48);
 }
 
-// 17 … 32 rows × 32 columns: each load serves two products, so that the panel may come from L2.
+// 17 … 32 rows × 32 columns at a time: each load serves two products, so that the panel may come from L2.
 // Tiles: 0 … 3 out, 4 and 5 x, 6 and 7 panel.
 template <class E>
-void tiles_32x32(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
-                 int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns) {
   const int low = rows - 16;
   engine.configure({16, 16, low, low, 16, low, 16, 16});
-  TileOut top{out, out_stride, 16, columns, {}}, bottom{out + 16 * out_stride, out_stride, low, columns, {}};
-  const int64_t whole = depth / kTileDepth * kTileDepth;
-  const TileTail tail(rows, static_cast<int>(depth - whole), x + whole, x_stride);
-  const int64_t panel_bytes = panel_width * 4;
+  TileOut top{block.out, block.out_stride, 16, columns, {}};
+  TileOut bottom{block.out + 16 * block.out_stride, block.out_stride, low, columns, {}};
+  const int64_t whole = block.depth / kTileDepth * kTileDepth, panel_bytes = block.panel_width * 4;
+  const TileTail tail(rows, static_cast<int>(block.depth - whole), block.x + whole, block.x_stride);
   for (int column = 0; column < columns; column += 32) {
     const bool both = column + 16 < columns;
-    top.load<E, 0>(engine, column, accumulate);
-    top.load<E, 1>(engine, column + 16, accumulate);
-    bottom.load<E, 2>(engine, column, accumulate);
-    bottom.load<E, 3>(engine, column + 16, accumulate);
-    const bf16* w = panel + column * 2;
-    for (int64_t k = 0; k < depth; k += kTileDepth, w += kTileDepth * panel_width) {
-      const bf16* from = k < whole ? x + k : tail.x;
-      const int64_t stride = k < whole ? x_stride : kTileDepth;
-      engine.template load<4>(from, stride * 2);
+    top.load<E, 0>(engine, column, block.accumulate);
+    top.load<E, 1>(engine, column + 16, block.accumulate);
+    bottom.load<E, 2>(engine, column, block.accumulate);
+    bottom.load<E, 3>(engine, column + 16, block.accumulate);
+    const bf16* w = block.panel + column * 2;
+    for (int64_t k = 0; k < block.depth; k += kTileDepth, w += kTileDepth * block.panel_width) {
+      const bf16* x = k < whole ? block.x + k : tail.x;
+      const int64_t stride = k < whole ? block.x_stride : kTileDepth;
+      engine.template load<4>(x, stride * 2);
       engine.template load<6>(w, panel_bytes);
       engine.template dot<0, 4, 6>();
-      engine.template load<5>(from + 16 * stride, stride * 2);
+      engine.template load<5>(x + 16 * stride, stride * 2);
       engine.template dot<2, 5, 6>();
       if (!both) continue;
       engine.template load<7>(w + 32, panel_bytes);
@@ -128,15 +133,20 @@ void tiles_32x32(E& engine, int rows, int64_t depth, const bf16* x, int64_t x_st
   }
 }
 
-// multiply() of microkernel.h. Both shapes feed an output the same sequence of tile products.
+// multiply() of microkernel.h; multiply_ahead() with `ahead` (and at most 16 rows). Both shapes feed an output the same
+// sequence of tile products.
 template <class E>
-void multiply_tiles(int64_t rows, int64_t depth, const bf16* x, int64_t x_stride, const bf16* panel,
-                    int64_t panel_width, int columns, float* out, int64_t out_stride, bool accumulate) {
+void multiply_tiles(int64_t rows, const Block<bf16>& block, int columns, const char* ahead) {
   E engine;
   for (int64_t row = 0; row < rows; row += 32) {
     const int n = static_cast<int>(rows - row < 32 ? rows - row : 32);
-    (n <= 16 ? tiles_16x64<E> : tiles_32x32<E>)(engine, n, depth, x + row * x_stride, x_stride, panel, panel_width,
-                                                columns, out + row * out_stride, out_stride, accumulate);
+    Block<bf16> part = block;
+    part.x += row * block.x_stride;
+    part.out += row * block.out_stride;
+    if (n <= 16)
+      tiles_16x64(engine, n, part, columns, ahead);
+    else
+      tiles_32x32(engine, n, part, columns);
   }
   engine.release();
 }
