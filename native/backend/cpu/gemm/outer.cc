@@ -5,7 +5,6 @@
 #include "backend/cpu/gemm/kernels.h"
 #include "backend/cpu/gemm/layout.h"
 #include "backend/cpu/gemm/words.h"
-#include "backend/cpu/ranges.h"
 
 namespace srcode::cpu {
 namespace {

@@ -4,14 +4,14 @@
 #include "backend/cpu/gemm/kernels.h"
 #include "backend/cpu/gemm/layout.h"
 #include "backend/cpu/gemm/words.h"
-#include "backend/cpu/ranges.h"
+#include "backend/cpu/split.h"
 
 // Everything goes through a square of 64 output columns × 64 k, row-major in L1: packing is "fill the square, write it
 // as panel rows", unpacking the reverse, transposing both.
 namespace srcode::cpu {
 namespace {
 
-constexpr int64_t kSide = 64;
+constexpr int64_t kSide = 64, kSquareBytes = kSide * kSide * 4;
 static_assert(kSide == kPanelWidth && kSide % 32 == 0);
 
 template <class T>
@@ -50,7 +50,7 @@ void for_squares(const Context& ctx, const PackedWeight& weight, int part, F f) 
   const Panels panels(weight);
   const int64_t first = panels.first(part), count = panels_of(weight.parts[part].columns);
   const int64_t down = (padded_depth(weight.dtype, weight.depth) + kSide - 1) / kSide;
-  for_ranges(ctx, count * down, 16, [&](int64_t begin, int64_t end) {
+  split(ctx, count * down, kSquareBytes, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) f(first + i / down, panels.at(first + i / down), i % down * kSide);
   });
 }
@@ -126,7 +126,7 @@ template <class T>
 void transpose_typed(const Context& ctx, const PackedWeight& from, int64_t column, PackedWeight& to) {
   const int64_t down = (padded_depth<T>(to.depth) + kSide - 1) / kSide;
   const Panels panels(to);
-  for_ranges(ctx, panels.count() * down, 16, [&](int64_t begin, int64_t end) {
+  split(ctx, panels.count() * down, kSquareBytes, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const int64_t panel = i / down, n = i % down * kSide;
       const int64_t depth = std::min(kSide, padded_depth<T>(to.depth) - n);
@@ -146,7 +146,7 @@ void gather_typed(const Context& ctx, const PackedWeight& weight, const int32_t*
   using Step = std::conditional_t<sizeof(T) == 2, uint32_t, float>;  // one k, or a pair
   constexpr int64_t pair = sizeof(Step) / sizeof(T);
   const Panels panels(weight);
-  for_ranges(ctx, n, 16, [&](int64_t begin, int64_t end) {
+  split(ctx, n, weight.depth * 32, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const T* from = panels.data<T>(ids[i] / kPanelWidth) + ids[i] % kPanelWidth * pair;
       T* to = out + i * weight.depth;
