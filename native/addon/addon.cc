@@ -1,12 +1,13 @@
 #include <napi.h>
 
 #include "addon/async.h"
+#include "addon/model.h"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   srcode::addon::init_async(env);
-  srcode::addon::CancelToken::init(env, exports);
+  srcode::addon::init_model(env, exports);
   return exports;
 }
 

@@ -7,6 +7,9 @@ import { callNative, loadAddon, type NativeAdapterSpec, type NativeConfig, type 
 import { hfFiles, type ModelConfig, readModelConfig } from './model-config.js';
 import { type OptimizerOptions, Trainer } from './trainer.js';
 
+export type { ModelConfig } from './model-config.js';
+export * from './trainer.js';
+
 export type Dtype = 'bf16' | 'f32';
 
 export interface DeviceOptions {
