@@ -71,7 +71,7 @@ export const pretrainPresets: { readonly [name: string]: Options<PretrainConfig>
   // Constant, then linear decay over the last quarter: the recipe that brings the embedded shape to its gate at 24 M tokens.
   tiny: {
     steps: 4800,
-    batchTokens: 5000,
+    batchTokens: 5120,
     checkpointEvery: 400,
     optimizer: { weightDecay: 0.05 },
     schedule: { kind: 'linear', warmup: 40, decay: 0.25, floor: 0.03 },
@@ -79,7 +79,7 @@ export const pretrainPresets: { readonly [name: string]: Options<PretrainConfig>
   // Three million tokens: minutes on two cores.
   'tiny-quick': {
     steps: 1200,
-    batchTokens: 2500,
+    batchTokens: 2560,
     checkpointEvery: 200,
     optimizer: { weightDecay: 0.05 },
     schedule: { kind: 'linear', warmup: 40, decay: 0.25, floor: 0.03 },

@@ -40,7 +40,8 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, layers: readonly L
       const path = [...issue.path, key];
       const known = keysAt(schema, issue.path);
       const near = suggest(key, known);
-      const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean "${near}"?`;
+      const hint =
+        near === undefined ? `known keys: ${known.join(', ')}` : `did you mean "${[...issue.path, near].join('.')}"?`;
       return `${whereSet(path, layers)}: unknown key "${path.join('.')}"; ${hint}`;
     });
   }

@@ -34,6 +34,19 @@ export interface RunOptions<T> {
   onNotice: (notice: Notice) => void;
 }
 
+export interface RunResult {
+  /** The run folder. */
+  run: string;
+  step: number;
+  /** The folder of the last checkpoint. */
+  checkpoint: string;
+  /** True when the run had been finished before: nothing was done. */
+  alreadyFinished: boolean;
+  /** Measurements before the first step and after the last one. */
+  before: Metrics;
+  after: Metrics;
+}
+
 /** `state.json` of a checkpoint: counters only, since everything random is a function of (seed, step). */
 interface State {
   step: number;
@@ -57,6 +70,8 @@ export class Run implements Disposable {
   readonly #samples: LineLog;
   readonly #unlock: () => void;
   readonly #state: State | undefined;
+  #begun: { data: string; steps: number } | undefined;
+  #newest: Checkpoint | undefined;
 
   /**
    * Opens `folder` for `program`, to begin or (with `resume`) to go on from its newest whole checkpoint; log lines past it
@@ -82,6 +97,7 @@ export class Run implements Disposable {
     this.#checkConfig();
     sweep(this.#checkpoints);
     this.checkpoint = this.#newestWhole();
+    this.#newest = this.checkpoint;
     this.#state = this.checkpoint === undefined ? undefined : readState(this.checkpoint);
     this.#metrics = new LineLog(join(folder, 'metrics.jsonl'));
     this.#samples = new LineLog(join(folder, 'samples.jsonl'));
@@ -105,16 +121,18 @@ export class Run implements Disposable {
   }
 
   /**
-   * Notes what computes this run in machine.json, and says so once when a resumed run goes on elsewhere.
+   * Notes what computes this run in machine.json, and says so once when a resumed run goes on elsewhere. `data` is a hash of what it
+   * trains on, `steps` where it ends.
    * @throws ERR_DATA when the data is not what the checkpoint was trained on.
    */
-  begin(machine: Machine, data: string): void {
+  begin(machine: Machine, data: string, steps: number): void {
     if (this.#state !== undefined && this.#state.data !== data) {
       throw new SrcodeError(
         'ERR_DATA',
         `The training data has changed since ${this.checkpoint?.path}; bring the files back, or start a new run.`,
       );
     }
+    this.#begun = { data, steps };
     const moved = recordMachine(join(this.folder, 'machine.json'), this.step, machine);
     if (moved !== undefined) {
       const message = `Resuming on another machine or build (${moved}): results may differ in their last bits.`;
@@ -142,23 +160,30 @@ export class Run implements Disposable {
     this.#samples.append(JSON.stringify(row));
   }
 
-  /** Makes the logs durable, then the checkpoint; then removes the oldest ones beyond `keep` (0: none). */
-  async save(
-    step: number,
-    steps: number,
-    data: string,
-    keep: number,
-    write: (dir: string) => Promise<void>,
-  ): Promise<Checkpoint> {
+  /**
+   * Makes the logs durable, then the checkpoint that `write` fills; then removes the oldest ones beyond `keep` (0: none).
+   * @throws ERR_IO when the disk is full, say; the finished checkpoints stay as they are.
+   */
+  async save(step: number, keep: number, write: (dir: string) => Promise<void>): Promise<Checkpoint> {
+    if (this.#begun === undefined) throw new SrcodeError('ERR_INVALID_ARG', 'save needs begin() first');
     this.#metrics.sync();
     this.#samples.sync();
-    const state: State = { step, steps, logs: { metrics: this.#metrics.size, samples: this.#samples.size }, data };
-    const made = await writeCheckpoint(this.#checkpoints, step, async (dir) => {
+    const logs = { metrics: this.#metrics.size, samples: this.#samples.size };
+    const state: State = { step, ...this.#begun, logs };
+    this.#newest = await writeCheckpoint(this.#checkpoints, step, async (dir) => {
       await write(dir);
       writeDurably(join(dir, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);
     });
     if (keep > 0) for (const old of listCheckpoints(this.#checkpoints).slice(0, -keep)) discard(old.path);
-    return made;
+    return this.#newest;
+  }
+
+  /** What the run came to: its newest checkpoint, and the measurements before the first step and after the last one. */
+  result(alreadyFinished: boolean): RunResult {
+    const step = this.#newest?.step ?? 0;
+    const checkpoint = this.#newest?.path ?? '';
+    const [before, after] = [this.metricsAt(0) ?? {}, this.metricsAt(step) ?? {}];
+    return { run: this.folder, step, checkpoint, alreadyFinished, before, after };
   }
 
   [Symbol.dispose](): void {
@@ -169,7 +194,7 @@ export class Run implements Disposable {
   }
 
   // A folder whose run never took a step (its data was missing, say) is as good as new.
-  get #begun(): boolean {
+  get #stepped(): boolean {
     const metrics = join(this.folder, 'metrics.jsonl');
     return listCheckpoints(this.#checkpoints).length > 0 || (existsSync(metrics) && statSync(metrics).size > 0);
   }
@@ -177,7 +202,7 @@ export class Run implements Disposable {
   #checkConfig(): void {
     const { program, schema, config, resume } = this.#options;
     const file = join(this.folder, 'config.yaml');
-    if (!this.#begun || !existsSync(file)) {
+    if (!this.#stepped || !existsSync(file)) {
       const header = `# The resolved configuration of this run. To go on with it: srcode train ${program} ${file} --resume\n`;
       writeDurably(file, header + stringify(config));
       return;

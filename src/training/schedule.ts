@@ -11,7 +11,7 @@ export function learningRate(
   steps: number,
 ): number {
   if (step < warmup) return (lr * (step + 1)) / (warmup + 1);
-  const decaying = kind === 'constant' ? 0 : Math.min(decay * steps, steps - warmup);
+  const decaying = kind === 'constant' ? 0 : Math.min(Math.round(decay * steps), steps - warmup);
   const into = step + 1 - (steps - decaying);
   if (into <= 0 || decaying <= 0) return lr;
   const progress = into / decaying;

@@ -66,7 +66,7 @@ describe('layers', () => {
       objectLayer(pretrainPresets['tiny-quick'] ?? {}),
       assignmentLayer(['schedule.warmup=5']),
     ]);
-    expect(config).toMatchObject({ steps: 1200, batchTokens: 2500 });
+    expect(config).toMatchObject({ steps: 1200, batchTokens: 2560 });
     expect(config.schedule).toEqual({ kind: 'linear', warmup: 5, decay: 0.25, floor: 0.03 });
   });
 
@@ -103,7 +103,7 @@ describe('problems', () => {
       [
         `  ${file}:2: lr: expected number, received "fast"`,
         `  ${file}:4: optimizer.beta1: Too big: expected number to be <1, received 2`,
-        `  ${file}:5: unknown key "optimizer.weigthDecay"; did you mean "weightDecay"?`,
+        `  ${file}:5: unknown key "optimizer.weigthDecay"; did you mean "optimizer.weightDecay"?`,
         `  ${file}:6: steps: expected int, received 1.5`,
         '  --set lora.rank: lora.rank: Too small: expected number to be >=1, received 0',
         '  --set nonsense: expected key=value, for example --set optimizer.weightDecay=0.1',

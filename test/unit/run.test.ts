@@ -54,10 +54,10 @@ describe('a run folder', () => {
     const folder = fresh();
     {
       using run = open(folder);
-      run.begin(machine, 'data');
+      run.begin(machine, 'data', 3);
       run.metrics(1, { 'train/loss': 3 }, time);
       run.sample({ step: 1, prompt: 'p', answer: 'a' });
-      await run.save(1, 3, 'data', 0, weights('one'));
+      await run.save(1, 0, weights('one'));
       run.metrics(2, { 'train/loss': 2 }, time);
       run.sample({ step: 2, prompt: 'p', answer: 'b' });
     }
@@ -74,7 +74,8 @@ describe('a run folder', () => {
     const folder = fresh();
     {
       using run = open(folder);
-      await run.save(3, 3, 'data', 0, weights('x'));
+      run.begin(machine, 'data', 3);
+      await run.save(3, 0, weights('x'));
     }
     using run = open(folder, { resume: true });
     expect(run.finished).toBe(true);
@@ -84,9 +85,10 @@ describe('a run folder', () => {
     const folder = fresh();
     {
       using run = open(folder);
-      await run.save(1, 9, 'data', 0, weights('one'));
-      await run.save(2, 9, 'data', 0, weights('two'));
-      await run.save(3, 9, 'data', 0, weights('three'));
+      run.begin(machine, 'data', 3);
+      await run.save(1, 0, weights('one'));
+      await run.save(2, 0, weights('two'));
+      await run.save(3, 0, weights('three'));
     }
     truncateSync(join(folder, 'checkpoints/step-3/adapter/weights'), 2);
     writeFileSync(join(folder, 'checkpoints/step-2/adapter/weights'), 'owt');
@@ -122,7 +124,8 @@ describe('a run folder', () => {
     const folder = fresh();
     {
       using run = open(folder);
-      await run.save(1, 2, 'data', 0, weights('x'));
+      run.begin(machine, 'data', 3);
+      await run.save(1, 0, weights('x'));
     }
     expect(() => open(folder, { resume: true, config: { lr: 0.5, lora: { rank: 4 } } })).toThrow(
       /lr: the run has 0.001, received 0.5\n {2}lora.rank: the run has 8, received 4$/,
@@ -134,23 +137,24 @@ describe('a run folder', () => {
     const folder = fresh();
     {
       using run = open(folder);
-      await run.save(1, 2, 'data', 0, weights('x'));
+      run.begin(machine, 'data', 3);
+      await run.save(1, 0, weights('x'));
     }
     using run = open(folder, { resume: true });
-    expect(() => run.begin(machine, 'other')).toThrow(/data has changed since .*step-1/);
+    expect(() => run.begin(machine, 'other', 3)).toThrow(/data has changed since .*step-1/);
   });
 
   test('says once that a run goes on elsewhere', async () => {
     const folder = fresh();
     {
       using run = open(folder);
-      run.begin(machine, 'data');
-      await run.save(1, 2, 'data', 0, weights('x'));
+      run.begin(machine, 'data', 3);
+      await run.save(1, 0, weights('x'));
     }
     const notices: Notice[] = [];
     for (let again = 0; again < 2; again++) {
       using run = open(folder, { resume: true, notices });
-      run.begin({ ...machine, threads: 4 }, 'data');
+      run.begin({ ...machine, threads: 4 }, 'data', 3);
     }
     expect(notices).toEqual([
       {
@@ -163,7 +167,8 @@ describe('a run folder', () => {
   test('keeps the newest checkpoints only when told so', async () => {
     const folder = fresh();
     using run = open(folder);
-    for (const step of [1, 2, 3, 10]) await run.save(step, 99, 'data', 2, weights('x'));
+    run.begin(machine, 'data', 3);
+    for (const step of [1, 2, 3, 10]) await run.save(step, 2, weights('x'));
     expect(listCheckpoints(join(folder, 'checkpoints')).map(({ step }) => step)).toEqual([3, 10]);
   });
 

@@ -1,0 +1,76 @@
+import { SrcodeError } from '../errors.js';
+import { Progress } from '../run/progress.js';
+
+export interface CommandContext {
+  /** Aborted by the first Ctrl-C (or SIGTERM); the second one ends the process at once. */
+  signal: AbortSignal;
+  /** For people, on stderr. */
+  progress: Progress;
+}
+
+export const exitCodes: { done: 0; failed: 1; usage: 2; interrupted: 130 } = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  interrupted: 130,
+};
+
+/**
+ * Runs a command's work and turns its outcome into output and an exit code. The work's result is data for stdout: printed as JSON with
+ * `--json`, by `print` otherwise.
+ */
+export async function runCommand<T>(
+  { json = false }: { json?: boolean | undefined },
+  work: (context: CommandContext) => Promise<T>,
+  print: (result: T) => string | undefined = () => undefined,
+): Promise<void> {
+  const progress = new Progress();
+  const abort = new AbortController();
+  const interrupt = (): void => {
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    progress.note('Stopping after this step, with a checkpoint. Once more stops at once.');
+    abort.abort(new DOMException('Interrupted', 'AbortError'));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    const result = await work({ signal: abort.signal, progress });
+    progress.done();
+    const text = json ? JSON.stringify(result) : print(result);
+    if (text !== undefined) process.stdout.write(`${text}\n`);
+  } catch (error) {
+    progress.done();
+    process.exitCode = report(error, json, progress);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+/** Says what went wrong, once: as JSON on stdout for programs, as one message on stderr for people. Returns the exit code. */
+export function report(error: unknown, json: boolean, progress: Progress = new Progress()): number {
+  const { name, code, message, stack } = describe(error);
+  const interrupted = name === 'AbortError' || code === 'ABORT_ERR';
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  else if (interrupted) progress.note(message);
+  else progress.note(`${message}${known(error) ? '' : ' (an unexpected error; SRCODE_DEBUG=1 shows where)'}`, 'error');
+  if (process.env.SRCODE_DEBUG) process.stderr.write(`${stack}\n`);
+  if (interrupted) return exitCodes.interrupted;
+  return code === 'ERR_CONFIG' || code === 'ERR_USAGE' ? exitCodes.usage : exitCodes.failed;
+}
+
+// Errors of the addon carry our codes without being of our class.
+function known(error: unknown): boolean {
+  return error instanceof SrcodeError || String((error as { code?: unknown })?.code).startsWith('ERR_');
+}
+
+function describe(error: unknown): { name: string; code: string; message: string; stack: string } {
+  if (!(error instanceof Error)) return { name: '', code: 'ERR_UNKNOWN', message: String(error), stack: '' };
+  const code = (error as { code?: unknown }).code;
+  const causes: string[] = [];
+  for (let at: unknown = error; at instanceof Error; at = at.cause) causes.push(at.stack ?? at.message);
+  return {
+    name: error.name,
+    code: typeof code === 'string' ? code : error.name === 'AbortError' ? 'ABORT_ERR' : 'ERR_UNKNOWN',
+    message: error.message,
+    stack: causes.join('\ncaused by: '),
+  };
+}

@@ -1,0 +1,17 @@
+export type { PretrainConfig } from './config/pretrain.js';
+export { pretrainPresets } from './config/pretrain.js';
+export type { RewardConfig } from './config/reward.js';
+export type { Options } from './config/schema.js';
+export type { SftConfig } from './config/sft.js';
+export { SrcodeError } from './errors.js';
+export { Model } from './native/model.js';
+export type { ModelConfig } from './native/model-config.js';
+export type { Trainer } from './native/trainer.js';
+export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
+export { Tokenizer } from './tokenizer/index.js';
+export type { Hooks, StepReport } from './training/hooks.js';
+export { pretrain } from './training/pretrain.js';
+export { type QuickstartResult, quickstart } from './training/quickstart.js';
+export { rewardModel } from './training/reward-model.js';
+export { sft } from './training/sft.js';
+export { version } from './version.js';

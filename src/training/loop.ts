@@ -1,0 +1,77 @@
+import type { CommonConfig } from '../config/common.js';
+import type { Metrics, Run, RunResult } from '../run/run.js';
+import { clock, type Hooks, noticeOf } from './hooks.js';
+import { learningRate } from './schedule.js';
+
+/** What one optimiser step says of itself. */
+export interface Learned {
+  loss: number;
+  accuracy?: number;
+  gradNorm: number;
+  /** Tokens computed. */
+  tokens: number;
+  /** Its gradients were not finite, and nothing was updated. */
+  skipped: boolean;
+}
+
+/** What a program does at each place of the loop. */
+export interface Work {
+  /** The optimiser step number `step` (from 0): a function of (config, step) and the state so far. */
+  learn: (step: number, lr: number) => Promise<Learned>;
+  /** The held-back measurements after `step` steps. */
+  measure: (step: number) => Promise<Metrics>;
+  /** Writes weights and optimiser into the folder of a checkpoint. */
+  save: (dir: string) => Promise<void>;
+}
+
+/**
+ * The loop that all programs share: learn, measure where it is due, log, save where it is due, stop where it is asked. A step is never
+ * given up half way, and what is logged is durable before the checkpoint that counts on it; so any kill can be resumed from.
+ */
+export async function trainLoop(
+  run: Run,
+  steps: number,
+  config: CommonConfig,
+  hooks: Hooks,
+  work: Work,
+): Promise<RunResult> {
+  const { signal, onStep } = hooks;
+  if (run.step === 0) {
+    const timed = clock();
+    run.metrics(0, await work.measure(0), timed(0));
+  }
+  for (let step = run.step; step < steps; ) {
+    const timed = clock();
+    const lr = learningRate(config.lr, config.schedule, step, steps);
+    const learned = await work.learn(step, lr);
+    const time = timed(learned.tokens);
+    step++;
+    const last = step === steps;
+    const measured = last || isDue(step, config.evalEvery) ? await work.measure(step) : {};
+    const metrics = { ...named(learned, lr), ...measured };
+    run.metrics(step, metrics, time);
+    onStep?.({ step, steps, metrics, time });
+    const stopping = signal?.aborted === true && !last;
+    if (last || stopping || isDue(step, config.checkpointEvery)) {
+      const { path } = await run.save(step, config.keepCheckpoints, work.save);
+      if (stopping) noticeOf(hooks)({ level: 'info', message: `Saved ${path}; --resume goes on from it.` });
+    }
+    if (stopping) throw signal.reason;
+  }
+  return run.result(false);
+}
+
+function isDue(step: number, every: number | null): boolean {
+  return every !== null && step % every === 0;
+}
+
+function named({ loss, accuracy, gradNorm, tokens, skipped }: Learned, lr: number): Metrics {
+  return {
+    'train/loss': loss,
+    ...(accuracy === undefined ? {} : { 'train/accuracy': accuracy }),
+    'train/grad_norm': gradNorm,
+    'train/lr': lr,
+    'train/tokens': tokens,
+    'train/skipped': Number(skipped),
+  };
+}
