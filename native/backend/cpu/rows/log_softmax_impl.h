@@ -12,6 +12,9 @@ inline __attribute__((always_inline)) float exp_of(float x) {
   return y;
 }
 
+// A logit of -inf (a banned token) has weight 0: no -inf may meet itself or a 0.
+constexpr float kLowest = -3.402823466e38f, kFarBelow = -1e30f;
+
 // Maximum, sum and moment of n <= 64 columns.
 template <class V, bool tail, bool moment>
 inline __attribute__((always_inline)) LogSum panel_of(const float* x, int n) {
@@ -28,10 +31,10 @@ inline __attribute__((always_inline)) LogSum panel_of(const float* x, int n) {
   }
   auto most = v[0];
   for (int i = 1; i < vectors; i++) most = V::max(most, v[i]);
-  const float max = V::max_lane(most);
+  const float max = V::max_lane(V::max(V::set1(kLowest), most));
   auto sum = V::zero(), first = V::zero();
   for (int i = 0; i < vectors; i++) {
-    auto d = V::sub(v[i], V::set1(max));
+    auto d = V::max(V::set1(kFarBelow), V::sub(v[i], V::set1(max)));
     auto e = simd::exp<V>(d);
     if constexpr (tail) {
       d = V::select(lanes[i], d, V::zero());
@@ -48,7 +51,7 @@ template <class V, bool moment>
 LogSum log_sum_of(int64_t vocab, const float* logits, float* panel_max) {
   constexpr int group = 64;
   alignas(64) float maxima[group], sums[group], moments[group];
-  LogSum all{-3.402823466e38f, 0.0f, 0.0f};
+  LogSum all{kLowest, 0.0f, 0.0f};
   for (int64_t start = 0; start < vocab; start += group * kLogPanel) {
     const float* x = logits + start;
     const int64_t columns = vocab - start < group * kLogPanel ? vocab - start : group * kLogPanel;
@@ -70,13 +73,13 @@ LogSum log_sum_of(int64_t vocab, const float* logits, float* panel_max) {
     const float max = V::max_lane(most);
     auto sum = V::zero(), first = V::zero();
     for (int i = 0; i < group; i += V::width) {
-      const auto d = V::sub(V::load(maxima + i), V::set1(max));
+      const auto d = V::max(V::set1(kFarBelow), V::sub(V::load(maxima + i), V::set1(max)));
       const auto e = simd::exp<V>(d);
       const auto s = V::load(sums + i);
       sum = V::fma(e, s, sum);
       if constexpr (moment) first = V::fma(e, V::fma(d, s, V::load(moments + i)), first);
     }
-    const float d = all.max - max, e = exp_of<V>(d);
+    const float d = all.max - max < kFarBelow ? kFarBelow : all.max - max, e = exp_of<V>(d);
     if constexpr (moment) all.moment = e * (d * all.sum + all.moment) + V::sum(first);
     all.sum = e * all.sum + V::sum(sum);
     all.max = max;
@@ -90,16 +93,17 @@ LogSum log_sum(int64_t vocab, const float* logits, bool moment, float* panel_max
 }
 
 template <class V>
-void temper(int64_t vocab, const float* logits, float max, float temperature, float* weights, float* panel_sum) {
-  for (int64_t start = 0; start < vocab; start += kLogPanel) {
-    const int64_t end = start + kLogPanel < vocab ? start + kLogPanel : vocab;
-    auto sum = V::zero();
-    const auto weigh = [&](int64_t j, auto lanes) {
+void temper(int64_t n, const float* logits, float max, float temperature, float* weights, float* panel_sum) {
+  // exp ends at e^-87.3; what lies below weighs nothing.
+  const auto least = simd::exp<V>(V::set1(-1000.0f));
+  for (int64_t start = 0; start < n; start += kLogPanel) {
+    const int64_t end = start + kLogPanel < n ? start + kLogPanel : n;
+    each_vector<V>(start, end, [&](int64_t j, auto lanes) {
       const auto e = simd::exp<V>(V::div(V::sub(load<V>(logits + j, lanes), V::set1(max)), V::set1(temperature)));
-      store<V>(weights + j, e, lanes);
-      sum = V::add(sum, load<V>(weights + j, lanes));
-    };
-    each_vector<V>(start, end, weigh);
+      store<V>(weights + j, V::sub(e, least), lanes);
+    });
+    auto sum = V::zero();
+    each_vector<V>(start, end, [&](int64_t j, auto lanes) { sum = V::add(sum, load<V>(weights + j, lanes)); });
     panel_sum[start / kLogPanel] = V::sum(sum);
   }
 }

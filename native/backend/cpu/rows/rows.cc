@@ -19,11 +19,10 @@ constexpr int64_t kColumns = 64;  // columns a piece is a multiple of, so that n
 
 }  // namespace
 
-double log_of(float x) {
+double log_of(double x) {
   if (!(x == x)) return x;
   uint64_t bits;
-  const double wide = x;
-  std::memcpy(&bits, &wide, 8);
+  std::memcpy(&bits, &x, 8);
   // x = 2^e f, f in [sqrt 1/2, sqrt 2).
   int64_t e = static_cast<int64_t>(bits - 0x3fe6a09e667f3bcd) >> 52;
   bits -= static_cast<uint64_t>(e) << 52;

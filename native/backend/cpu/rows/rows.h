@@ -43,15 +43,15 @@ struct RowKernels {
   void (*add_scaled)(int64_t n, float scale, const float* from, float* to);  // to += scale · from
   // panel_max: null, or the maxima of each 64 columns.
   LogSum (*log_sum)(int64_t vocab, const float* logits, bool moment, float* panel_max);
-  // weights[j] = e^((logits[j] - max) / temperature); panel_sum: the sums of each 64 columns.
-  void (*temper)(int64_t vocab, const float* logits, float max, float temperature, float* weights, float* panel_sum);
+  // weights[j] = e^((logits[j] - max) / temperature), 0 below e^-87; panel_sum: their sums over each 64 columns.
+  void (*temper)(int64_t n, const float* logits, float max, float temperature, float* weights, float* panel_sum);
 
   const Typed& of(Dtype type) const { return typed[static_cast<int>(type)]; }
 };
 constexpr int64_t kLogPanel = 64;  // columns a panel of log-sum-exp
 
 // log(x), x > 0 finite, within 1e-14: of plain double operations, so that it is the same on each machine. NaN for NaN.
-double log_of(float x);
+double log_of(double x);
 inline double log_prob_of(const LogSum& row, float logit) {
   return static_cast<double>(logit) - row.max - log_of(row.sum);
 }
