@@ -10,13 +10,14 @@
 #include "backend/cpu/rows/rows.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "kernels/sampler/sampler.h"
 
 namespace srcode {
 namespace {
 
 constexpr size_t kLine = 64, kHugePage = 2 << 20;
 
-// The CPU behind the seam: every call goes to the function of its name in gemm/, rows/ or attention/.
+// The CPU behind the seam: every call goes to the function of its name in gemm/, rows/, attention/ or kernels/sampler/.
 class CpuBackend final : public Backend {
  public:
   CpuBackend(Isa isa, int threads)
@@ -150,8 +151,10 @@ class CpuBackend final : public Backend {
     cpu::log_softmax_backward(context_, type, rows, vocab, logits, targets, lse, entropy, d_log_prob, d_entropy, column,
                               columns, d_logits, stride);
   }
-  void sample(int64_t, int64_t, const float*, std::span<const SampleRule>, Sampled*) override {
-    fail("ERR_UNSUPPORTED", "this build has no sampler");
+  void sample(int64_t rows, int64_t vocab, const float* logits, std::span<const SampleRule> rules,
+              Sampled* out) override {
+    const FlushDenormals flush;
+    cpu::sample(context_, rows, vocab, logits, rules, out);
   }
 
   void attention(Dtype type, const Heads& heads, std::span<const int32_t> cu_seqlens, const void* qkv, void* out,
