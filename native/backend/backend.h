@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "kernels/table.h"
 
 // The seam. Everything above it (model/, train/) is written against this class and names no device. "T" below is the model's
 // compute type (f32 or bf16); every pointer is device memory of this backend; all sums are f32 (CPU row reductions: a fixed order).
@@ -83,6 +84,9 @@ class Backend {
   virtual ~Backend() = default;
   virtual const char* isa() const = 0;
   virtual int threads() const = 0;
+  // The RL kernels and the optimiser on this backend's memory, and the queue to run them on.
+  virtual const KernelTable& kernels() const = 0;
+  virtual Queue queue() const = 0;
 
   // --- memory -------------------------------------------------------------------------------------------------------------
   virtual void* allocate(size_t bytes) = 0;  // 64-byte aligned, zeroed; ERR_OOM

@@ -1,11 +1,13 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "core/error.h"
 #include "core/philox.h"
 #include "core/safetensors.h"
+#include "core/thread_pool.h"
 
 namespace srcode {
 
@@ -133,7 +135,12 @@ std::unique_ptr<Weights> Weights::random(Backend& backend, const ModelConfig& co
       if (p.name.ends_with("norm.weight")) std::fill(rows.begin(), rows.end(), 1.0f);
     } else {
       const bool writes_residual = p.name.ends_with("o_proj.weight") || p.name.ends_with("down_proj.weight");
-      fill_normal(rows.data(), p.size, writes_residual ? residual_sd : sd, seed, i);
+      constexpr int64_t kPiece = 1 << 16;
+      backend.queue().pool->run((p.size + kPiece - 1) / kPiece, [&](int64_t piece, int) {
+        const int64_t first = piece * kPiece;
+        fill_normal(rows.data() + first, std::min(kPiece, p.size - first), writes_residual ? residual_sd : sd, seed, i,
+                    first);
+      });
     }
     weights->put(i, rows.data(), Dtype::f32);
   }

@@ -242,15 +242,14 @@ void Trainer::update(StepResult& result, double lr) {
     tensors.push_back({trainable_.masters() + p.offset, gradients_.floats() + p.offset, m_.floats() + p.offset,
                        v_.floats() + p.offset, p.size, p.decay});
   }
-  const AdamwResult update = adamw(tensors,
-                                   {.lr = lr,
-                                    .beta1 = optimizer_.beta1,
-                                    .beta2 = optimizer_.beta2,
-                                    .eps = optimizer_.eps,
-                                    .weight_decay = optimizer_.weight_decay,
-                                    .clip_norm = optimizer_.clip_norm,
-                                    .step = steps_ + 1},
-                                   nullptr);
+  const AdamwConfig config{.lr = lr,
+                           .beta1 = optimizer_.beta1,
+                           .beta2 = optimizer_.beta2,
+                           .eps = optimizer_.eps,
+                           .weight_decay = optimizer_.weight_decay,
+                           .clip_norm = optimizer_.clip_norm,
+                           .step = steps_ + 1};
+  const AdamwResult update = model_.backend().kernels().adamw(tensors, config, model_.backend().queue());
   result.grad_norm = update.grad_norm;
   if (update.bad_tensor >= 0) {
     result.skipped = true;

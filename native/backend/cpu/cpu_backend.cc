@@ -25,6 +25,8 @@ class CpuBackend final : public Backend {
 
   const char* isa() const override { return name_of(isa_); }
   int threads() const override { return pool_.threads(); }
+  const KernelTable& kernels() const override { return cpu_kernels(); }
+  Queue queue() const override { return {.pool = &pool_}; }
 
   // Large memory lies on huge pages where the system has them: weights are read from end to end, and a table walk every
   // 4 KiB costs a tenth of that.
