@@ -114,6 +114,11 @@ def log_probs(model, sequences):
     return torch.cat([next_log_probs(model, ids) for ids in sequences])
 
 
+def distance(actual, expected):
+    error = (actual - expected).abs()
+    return {"mean": float(error.mean()), "max": float(error.max())}
+
+
 @torch.no_grad()
 def greedy(model, prompt, new_tokens, stop=None):
     """Without a cache, so that it is an oracle for one. `margin`: how far the runner-up was, at the least."""

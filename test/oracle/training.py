@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from models import load, log_probs, next_log_probs
+from models import distance, load, log_probs, next_log_probs
 
 STEPS = 20
 OPTIMIZER = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weightDecay": 0.01, "clipNorm": 1.0}
@@ -75,9 +75,9 @@ def full_fixture(folder, sequences, weights, keep_parameters):
 def new_adapter(folder, targets, seed=7):
     torch.manual_seed(seed)
     model = get_peft_model(load(folder), LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=targets, task_type="CAUSAL_LM"))
-    for p in model.parameters():
-        if p.requires_grad:
-            torch.nn.init.normal_(p, 0, p.shape[1] ** -0.5)
+    for name, p in model.named_parameters():
+        if p.requires_grad:  # B too, or nothing would reach A
+            torch.nn.init.normal_(p, 0, p.shape[1] ** -0.5 * (0.2 if "lora_B" in name else 1))
     return model
 
 
@@ -95,17 +95,20 @@ def save_adapter(model, home):
     (home / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
-def adapter_fixture(folder, name, targets, sequences, weights):
+def adapter_fixture(folder, name, targets, scored, sequences, weights):
     model, home = new_adapter(folder, targets), folder / "adapters" / name
     save_adapter(model, home)
     bf16 = PeftModel.from_pretrained(load(folder, torch.bfloat16), home)
-    save({"log_probs": log_probs(model, sequences), "log_probs_bf16": log_probs(bf16, sequences)}, home / "expected.safetensors")
+    expected = log_probs(model, scored)
+    save({"log_probs": expected}, home / "expected.safetensors")
+    error = distance(log_probs(bf16, scored), expected)
+    print(f"  adapter {name}: error of peft over transformers in bf16 {error}")
     loss = weighted_loss(model, sequences, weights)
     loss.backward()
     save(peft_names(model, lambda p: p.grad), home / "gradients.safetensors")
     trained = run_batches(model, sequences, weights)
     save(peft_names(model, lambda p: p), home / "trained.safetensors")
-    return {"rank": RANK, "alpha": ALPHA, "targets": targets, "loss": float(loss.detach()), "training": trained}
+    return {"rank": RANK, "alpha": ALPHA, "targets": targets, "bf16Error": error, "loss": float(loss.detach()), "training": trained}
 
 
 def reward_fixture(folder, targets, sequences, steps=5):
