@@ -119,7 +119,9 @@ function options<T>(yargs: Argv, { presets }: Program<T>, all: readonly Field[])
   for (const { path, type, help } of all.filter((field) => flags.includes(field.path))) {
     const array = type.endsWith('…');
     const kind = type === 'integer' ? 'number' : 'string';
-    parser.option(path, { type: kind, array, requiresArg: true, describe: help });
+    // A flag given twice would come as a list: the last one counts.
+    const coerce = (value: unknown): unknown => (array || !Array.isArray(value) ? value : value.at(-1));
+    parser.option(path, { type: kind, array, requiresArg: true, describe: help, coerce });
   }
   return parser.epilogue(`Options of the YAML file and of --set:\n${optionTable(all)}`);
 }

@@ -22,7 +22,7 @@ export function objectLayer(values: object, name = 'options'): Layer {
 
 /**
  * A YAML file.
- * @throws ERR_IO when it cannot be read. Syntax errors become problems with file and line.
+ * @throws ERR_CONFIG when it cannot be read. Syntax errors become problems with file and line.
  */
 export function yamlLayer(file: string): Layer {
   const lines = new LineCounter();
@@ -109,6 +109,6 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new SrcodeError('ERR_IO', `Cannot read the config file ${file}: ${(cause as Error).message}`, { cause });
+    throw new SrcodeError('ERR_CONFIG', `Cannot read the config file ${file}: ${(cause as Error).message}`, { cause });
   }
 }

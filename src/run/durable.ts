@@ -1,8 +1,10 @@
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -40,6 +42,17 @@ const remedies: { [code: string]: string } = {
   ENOENT: 'it does not exist',
 };
 
+/**
+ * Makes a folder and its missing parents. Not mkdir's own `recursive`, which never returns where a parent exists and nothing can be made in
+ * it, as in /proc.
+ */
+export function makeFolder(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  mkdirSync(path);
+}
+
 /** Makes a finished file or a folder's entries survive a power cut. */
 export function fsyncPath(path: string): void {
   const fd = openSync(path, 'r');
@@ -76,51 +89,64 @@ export function filesUnder(folder: string): string[] {
 export class LineLog {
   readonly path: string;
   readonly #fd: number;
-  #size: number;
+  #bytes: number;
+  #lines: number;
 
   constructor(path: string) {
     this.path = path;
     this.#fd = io('open', path, () => openSync(path, 'a+'));
-    this.#size = statSync(path).size;
+    this.#bytes = statSync(path).size;
+    this.#lines = this.#ends().length;
   }
 
-  /** Bytes written so far. */
-  get size(): number {
-    return this.#size;
+  /** Whole lines written so far. */
+  get lines(): number {
+    return this.#lines;
   }
 
   append(line: string): void {
     const bytes = Buffer.from(`${line}\n`);
     io('append to', this.path, () => writeAll(this.#fd, bytes));
-    this.#size += bytes.length;
+    this.#bytes += bytes.length;
+    this.#lines++;
   }
 
   sync(): void {
     io('sync', this.path, () => fdatasyncSync(this.#fd));
   }
 
-  /** Cuts the log to its first `size` bytes. */
-  cut(size: number): void {
-    if (size >= this.#size) return;
+  /** Cuts the log to its first `lines` lines, the torn one at its end included. */
+  cut(lines: number): void {
+    const end = lines === 0 ? 0 : (this.#ends()[lines - 1] ?? this.#ends().at(-1) ?? 0);
+    if (end === this.#bytes) return;
     io('cut', this.path, () => {
-      ftruncateSync(this.#fd, size);
+      ftruncateSync(this.#fd, end);
       fsyncSync(this.#fd);
     });
-    this.#size = size;
+    this.#bytes = end;
+    this.#lines = this.#ends().length;
   }
 
-  read(): string {
-    const bytes = Buffer.alloc(this.#size);
+  read(): Buffer {
+    const bytes = Buffer.alloc(this.#bytes);
     for (let at = 0; at < bytes.length; ) {
       const count = readSync(this.#fd, bytes, at, bytes.length - at, at);
       if (count === 0) break;
       at += count;
     }
-    return bytes.toString('utf8');
+    return bytes;
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  // The offset behind each line break.
+  #ends(): number[] {
+    const bytes = this.read();
+    const ends: number[] = [];
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) ends.push(at + 1);
+    return ends;
   }
 }
 

@@ -13,12 +13,12 @@ export class Journal {
   constructor(path: string) {
     this.#log = new LineLog(path);
     let whole = 0;
-    for (const line of this.#log.read().split('\n').slice(0, -1)) {
+    for (const line of this.#log.read().toString('utf8').split('\n').slice(0, -1)) {
       const body = line.slice(17);
       if (line !== `${checksum(body)} ${body}`) break;
       const { key, value } = JSON.parse(body) as { key: string; value: unknown };
       this.#answers.set(key, value);
-      whole += Buffer.byteLength(line) + 1;
+      whole++;
     }
     this.#log.cut(whole);
   }

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { differingKeys } from '../config/resolve.js';
 import type { ConfigSchema } from '../config/schema.js';
 import { SrcodeError } from '../errors.js';
 import { type Checkpoint, damage, discard, listCheckpoints, sweep, writeCheckpoint } from './checkpoint.js';
-import { io, LineLog, writeDurably } from './durable.js';
+import { io, LineLog, makeFolder, writeDurably } from './durable.js';
 import { Journal } from './journal.js';
 import { lock } from './lock.js';
 import { type Machine, recordMachine } from './machine.js';
@@ -51,7 +51,8 @@ export interface RunResult {
 interface State {
   step: number;
   steps: number;
-  logs: { metrics: number; samples: number };
+  /** Whole lines of each log; what a clock decides has no place here, so equal runs have equal states. */
+  lines: { metrics: number; samples: number };
   /** Hash of the training data, so that a run does not go on with other data. */
   data: string;
 }
@@ -80,7 +81,7 @@ export class Run implements Disposable {
    *   ERR_LOCKED when another process works in it; ERR_IO when it cannot be written.
    */
   static open<T>(folder: string, options: RunOptions<T>): Run {
-    io('create the run folder', folder, () => mkdirSync(join(folder, 'checkpoints'), { recursive: true }));
+    io('create the run folder', folder, () => makeFolder(join(folder, 'checkpoints')));
     const unlock = lock(join(folder, 'lock'));
     try {
       return new Run(folder, options as unknown as RunOptions<never>, unlock);
@@ -101,8 +102,8 @@ export class Run implements Disposable {
     this.#state = this.checkpoint === undefined ? undefined : readState(this.checkpoint);
     this.#metrics = new LineLog(join(folder, 'metrics.jsonl'));
     this.#samples = new LineLog(join(folder, 'samples.jsonl'));
-    this.#metrics.cut(this.#state?.logs.metrics ?? 0);
-    this.#samples.cut(this.#state?.logs.samples ?? 0);
+    this.#metrics.cut(this.#state?.lines.metrics ?? 0);
+    this.#samples.cut(this.#state?.lines.samples ?? 0);
     this.journal = new Journal(join(folder, 'journal.jsonl'));
   }
 
@@ -147,7 +148,7 @@ export class Run implements Disposable {
 
   /** The values of the metrics line of `step`, or undefined. */
   metricsAt(step: number): Metrics | undefined {
-    for (const line of this.#metrics.read().split('\n')) {
+    for (const line of this.#metrics.read().toString('utf8').split('\n')) {
       if (!line.startsWith(`{"step":${step},`)) continue;
       const { step: _, time: __, ...values } = JSON.parse(line);
       return values as Metrics;
@@ -168,8 +169,8 @@ export class Run implements Disposable {
     if (this.#begun === undefined) throw new SrcodeError('ERR_INVALID_ARG', 'save needs begin() first');
     this.#metrics.sync();
     this.#samples.sync();
-    const logs = { metrics: this.#metrics.size, samples: this.#samples.size };
-    const state: State = { step, ...this.#begun, logs };
+    const lines = { metrics: this.#metrics.lines, samples: this.#samples.lines };
+    const state: State = { step, ...this.#begun, lines };
     this.#newest = await writeCheckpoint(this.#checkpoints, step, async (dir) => {
       await write(dir);
       writeDurably(join(dir, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);

@@ -1,9 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Options } from '../config/schema.js';
 import type { SftConfig } from '../config/sft.js';
 import { Model } from '../native/model.js';
-import { io } from '../run/durable.js';
+import { io, makeFolder } from '../run/durable.js';
 import type { RunResult } from '../run/run.js';
 import { type StarterRow, starterRows } from '../tasks/starter/rows.js';
 import { Tokenizer } from '../tokenizer/index.js';
@@ -41,7 +41,7 @@ export async function quickstart(
   const rows = starterRows(Number.MAX_SAFE_INTEGER, 0);
   const asked = rows.slice(0, heldBack);
   const data = join(run, 'rows.jsonl');
-  io('create', run, () => mkdirSync(run, { recursive: true }));
+  io('create', run, () => makeFolder(run));
   io('write', data, () => writeFileSync(data, rows.slice(heldBack).map(toLine).join('')));
 
   const result = await sft({ ...recipe, ...options, run, data: [data] }, { resume: true, ...hooks });
