@@ -42,34 +42,31 @@ std::vector<T> pack_panel(const std::vector<T>& w, int columns, int64_t depth, i
 }
 
 template <class T>
-Multiply<T> multiply_of(Isa isa) {
+Multiply<T>* multiply_of(Isa isa) {
   return level(isa).gemm->multiply<T>();
 }
 
-template <class V, class T>
-constexpr Multiply<T> kernels = {multiply<V, T>, multiply_ahead<V, T>};
-
 template <class T>
-Multiply<T> model_of(Isa isa) {
+Multiply<T>* model_of(Isa isa) {
   using namespace simd;
   switch (isa) {
     case Isa::portable:
-      return kernels<ModelVec<4, false>, T>;
+      return multiply<ModelVec<4, false>, T>;
     case Isa::avx2:
-      return kernels<ModelVec<8>, T>;
+      return multiply<ModelVec<8>, T>;
     case Isa::avx512:
-      return kernels<ModelVec<16>, T>;
+      return multiply<ModelVec<16>, T>;
     case Isa::avx512_bf16:
-      return kernels<ModelVec<16, true, true>, T>;
+      return multiply<ModelVec<16, true, true>, T>;
     case Isa::amx:
-      return kernels<ModelAmx, T>;
+      return multiply<ModelAmx, T>;
   }
-  return {};
+  return nullptr;
 }
 
 // One output in every shape that the register blocks know, against a sum in double.
 template <class T>
-void check_against_double(Multiply<T> kernel, Multiply<T> same) {
+void check_against_double(Multiply<T>* kernel, Multiply<T>* same) {
   std::mt19937 random(7);
   for (int rows : {1, 2, 3, 5, 6, 7, 11, 13, 16, 17, 31, 33, 40})
     for (int64_t depth : {1, 2, 7, 32, 33, 64, 101})
@@ -82,9 +79,8 @@ void check_against_double(Multiply<T> kernel, Multiply<T> same) {
         const auto start = random_values<float>(rows * stride, random);
         for (bool accumulate : {false, true}) {
           auto out = start, expected = start;
-          kernel.rows(rows, depth, x.data(), depth + 5, panel.data(), width, columns, out.data(), stride, accumulate);
-          same.rows(rows, depth, x.data(), depth + 5, panel.data(), width, columns, expected.data(), stride,
-                    accumulate);
+          kernel(rows, depth, x.data(), depth + 5, panel.data(), width, columns, out.data(), stride, accumulate);
+          same(rows, depth, x.data(), depth + 5, panel.data(), width, columns, expected.data(), stride, accumulate);
           REQUIRE(std::memcmp(out.data(), expected.data(), out.size() * 4) == 0);
           double worst = 0;
           for (int i = 0; i < rows; i++)
@@ -102,28 +98,23 @@ void check_against_double(Multiply<T> kernel, Multiply<T> same) {
 }
 
 template <class T>
-void check_rows_alone(Multiply<T> kernel) {
+void check_rows_alone(Multiply<T>* kernel) {
   std::mt19937 random(11);
   const int rows = 37, columns = 61;
   const int64_t depth = 203;
   const auto x = random_values<T>(rows * depth, random), w = random_values<T>(columns * depth, random);
   const auto panel = pack_panel(w, columns, depth, 64);
   std::vector<float> all(rows * columns);
-  kernel.rows(rows, depth, x.data(), depth, panel.data(), 64, columns, all.data(), columns, false);
+  kernel(rows, depth, x.data(), depth, panel.data(), 64, columns, all.data(), columns, false);
   for (int count = 1; count <= rows; count++)
     for (int row = 0; row + count <= rows; row += 5) {
       std::vector<float> some(count * columns);
       // In two parts of depth: a chain may be cut at a multiple of 32.
       const int64_t cut = 32 * (count % 6);
-      kernel.rows(count, cut, x.data() + row * depth, depth, panel.data(), 64, columns, some.data(), columns, false);
-      kernel.rows(count, depth - cut, x.data() + row * depth + cut, depth, panel.data() + cut * 64, 64, columns,
-                  some.data(), columns, true);
+      kernel(count, cut, x.data() + row * depth, depth, panel.data(), 64, columns, some.data(), columns, false);
+      kernel(count, depth - cut, x.data() + row * depth + cut, depth, panel.data() + cut * 64, 64, columns, some.data(),
+             columns, true);
       REQUIRE(std::memcmp(some.data(), all.data() + row * columns, some.size() * 4) == 0);
-      if (count > kAheadRows) continue;
-      std::vector<float> tile(count * kPanelWidth);
-      kernel.ahead(count, depth, x.data() + row * depth, depth, panel.data(), tile.data(), kPanelWidth, false, panel.data());
-      for (int i = 0; i < count; i++)
-        REQUIRE(std::memcmp(tile.data() + i * kPanelWidth, all.data() + (row + i) * columns, columns * 4) == 0);
     }
 }
 

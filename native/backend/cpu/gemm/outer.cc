@@ -1,9 +1,9 @@
 #include <cstring>
-#include <vector>
 
 #include "backend/cpu/gemm/gemm.h"
 #include "backend/cpu/gemm/kernels.h"
 #include "backend/cpu/gemm/layout.h"
+#include "backend/cpu/gemm/scratch.h"
 #include "backend/cpu/gemm/words.h"
 
 namespace srcode::cpu {
@@ -12,14 +12,6 @@ namespace {
 // Columns of a that a task transposes at once.
 constexpr int64_t kGroup = 384;
 constexpr int64_t kBlock = 96;
-
-// A thread's own memory, kept from call to call.
-template <class T>
-T* scratch(int64_t n) {
-  thread_local std::vector<T> memory;
-  if (static_cast<int64_t>(memory.size()) < n) memory = std::vector<T>(n);
-  return memory.data();
-}
 
 template <class T>
 struct Matrix {
@@ -72,20 +64,17 @@ void panel_of(const Matrix<T>& b, int64_t rows, int64_t column, int columns, T* 
   }
 }
 
-// out (i, j) += … where `flip` says that out's rows are b's columns.
+// Where sums (i, j) go; `flip`: to out (j, i).
 struct Out {
-  float* data;
-  int64_t stride;
-  bool flip;
   Finish how;
+  bool flip;
 };
 
 template <class T>
 void outer_task(const Context& ctx, int64_t rows, const Matrix<T>& a, int64_t first, int64_t count, const Matrix<T>& b,
                 int64_t begin, int64_t end, const Out& out) {
   const int64_t depth = padded_depth<T>(rows), turned_stride = (rows + 15) / 16 * 16;
-  T* panel = scratch<T>(depth * kPanelWidth + kGroup * turned_stride + 64);
-  panel += -reinterpret_cast<uintptr_t>(panel) % 64 / sizeof(T);
+  T* panel = scratch<T>(depth * kPanelWidth + kGroup * turned_stride);
   T* turned = panel + depth * kPanelWidth;
   turn(a, rows, first, count, turned, turned_stride);
   for (int64_t p = begin; p < end; p++) {
@@ -93,18 +82,16 @@ void outer_task(const Context& ctx, int64_t rows, const Matrix<T>& a, int64_t fi
     const int columns = static_cast<int>(std::min<int64_t>(kPanelWidth, b.columns - column));
     panel_of(b, rows, column, columns, panel);
     for (int64_t i = 0; i < count; i += kBlock) {
-      const int64_t n = std::min(kBlock, count - i);
-      alignas(64) float acc[kBlock * kPanelWidth];
-      ctx.level.gemm->multiply<T>().rows(n, rows, turned + i * turned_stride, turned_stride, panel, kPanelWidth,
-                                         kPanelWidth, acc, kPanelWidth, false);
+      const int n = static_cast<int>(std::min(kBlock, count - i));
+      alignas(64) float sums[kBlock * kPanelWidth];
+      ctx.level.gemm->multiply<T>()(n, rows, turned + i * turned_stride, turned_stride, panel, kPanelWidth, kPanelWidth,
+                                    sums, kPanelWidth, false);
       if (out.flip) {
         alignas(64) float flipped[kPanelWidth * kBlock];
-        transpose_words(acc, kPanelWidth, (n + 3) / 4 * 4, kPanelWidth, flipped, kBlock);
-        ctx.level.gemm->finish_f32(columns, static_cast<int>(n), flipped, kBlock, out.how,
-                                   out.data + column * out.stride + first + i, out.stride);
+        transpose_words(sums, kPanelWidth, (n + 3) / 4 * 4, kPanelWidth, flipped, kBlock);
+        ctx.level.gemm->finish(columns, n, flipped, kBlock, out.how.at(column, first + i));
       } else {
-        ctx.level.gemm->finish_f32(static_cast<int>(n), columns, acc, kPanelWidth, out.how,
-                                   out.data + (first + i) * out.stride + column, out.stride);
+        ctx.level.gemm->finish(n, columns, sums, kPanelWidth, out.how.at(first + i, column));
       }
     }
   }
@@ -113,8 +100,7 @@ void outer_task(const Context& ctx, int64_t rows, const Matrix<T>& a, int64_t fi
 template <class T>
 void outer_typed(const Context& ctx, int64_t rows, const Matrix<T>& a, const Matrix<T>& b, const Out& out) {
   // The narrow side of a LoRA gradient is `a`: the wide side then is read once, as panels.
-  if (b.columns < a.columns && b.columns <= kGroup)
-    return outer_typed<T>(ctx, rows, b, a, {out.data, out.stride, !out.flip, out.how});
+  if (b.columns < a.columns && b.columns <= kGroup) return outer_typed<T>(ctx, rows, b, a, {out.how, !out.flip});
   const int64_t groups = (a.columns + kGroup - 1) / kGroup, panels = panels_of(b.columns);
   const double time =
       2.0 * rows * a.columns * b.columns / (sizeof(T) == 2 ? 400 : 200) + 1.0 * rows * b.columns * sizeof(T) / 10;
@@ -142,7 +128,7 @@ void outer(const Context& ctx, Dtype type, int64_t rows, const void* a, int64_t 
   with_type(type, [&]<class T>(T*) {
     outer_typed<T>(ctx, rows, {static_cast<const T*>(a), a_stride, a_columns},
                    {static_cast<const T*>(b), b_stride, b_columns},
-                   {out, out_stride, false, {nullptr, scale, accumulate}});
+                   {{.scale = scale, .accumulate = accumulate, .out = out, .out_stride = out_stride}, false});
   });
 }
 

@@ -13,8 +13,8 @@ constexpr int64_t padded_depth(int64_t depth) {
   return sizeof(T) == 2 ? (depth + 31) / 32 * 32 : depth;
 }
 
-// Up to this many rows a panel is taken from memory once (multiply_ahead).
-constexpr int kAheadRows = 16;
+// Up to this many rows a product is bound by the stream of its weight's panels from memory.
+constexpr int kStreamRows = 16;
 
 // out (+)= x [rows, depth] times a panel.
 template <class T>
@@ -27,6 +27,12 @@ struct Block {
   float* out;
   int64_t out_stride;
   bool accumulate;
+};
+
+// Memory to ask for while computing: `advance` bytes further at each step.
+struct Ahead {
+  const char* from = nullptr;
+  int64_t advance = 0;
 };
 
 }  // namespace srcode::cpu

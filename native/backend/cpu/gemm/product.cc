@@ -1,103 +1,84 @@
 #include "backend/cpu/gemm/gemm.h"
 #include "backend/cpu/gemm/kernels.h"
 #include "backend/cpu/gemm/layout.h"
+#include "backend/cpu/gemm/scratch.h"
 
 namespace srcode::cpu {
 namespace {
 
-// Rows that go through a panel in one call of the kernel: their sums wait in L1 for what is added to them.
-constexpr int64_t kBlockRows = 96;
-// A stretch of a panel (of all 64 columns) that stays in L2 while the rows pass: a longer depth is cut, and the sums of
-// kStretchRows rows wait between the cuts.
-constexpr int64_t kStretchBytes = 320 << 10, kStretchRows = 288;
+// A product in pieces that fit the caches. A chunk of x's rows waits in L2 while the panels of the weight pass, each
+// fetched while the one before is at work; a depth that is too long for that is cut, and the chunk's sums wait between
+// the cuts.
+struct Plan {
+  static constexpr int64_t kPanelBytes = 160 << 10, kChunkBytes = 256 << 10, kUnit = 32;
+
+  int64_t cuts = 1, stretch, chunks = 1, units;
+
+  Plan(int64_t rows, int64_t depth, int64_t size) : stretch(depth), units((rows + kUnit - 1) / kUnit) {
+    if (rows <= kStreamRows) return;
+    const int64_t longest = kPanelBytes / size / kPanelWidth;
+    cuts = std::max<int64_t>(1, (depth + longest - 1) / longest);
+    stretch = (depth + cuts * 32 - 1) / (cuts * 32) * 32;
+    cuts = std::max<int64_t>(1, (depth + stretch - 1) / stretch);
+    const int64_t most = std::clamp<int64_t>(kChunkBytes / (std::max<int64_t>(1, stretch) * size * kUnit), 1, 24);
+    chunks = (units + most - 1) / most;
+  }
+  int64_t row(int64_t chunk, int64_t rows) const { return std::min(rows, units * chunk / chunks * kUnit); }
+};
 
 template <class T>
-class PanelProduct {
+class Work {
  public:
-  PanelProduct(const Context& ctx, const Product& product)
-      : kernels_(*ctx.level.gemm),
-        multiply_(kernels_.multiply<T>()),
-        product_(product),
-        panels_(*product.main.weight) {}
+  Work(const Context& ctx, const Product& product, const Plan& plan)
+      : kernel_(ctx.level.gemm->product<T>()), product_(product), plan_(plan), panels_(*product.main.weight) {}
 
-  // Panels [begin, end) × rows [row, end_row).
+  // Panels [begin, end) × rows [row, end_row), a chunk.
   void run(int64_t begin, int64_t end, int64_t row, int64_t end_row) const {
-    for (int64_t number = begin; number < end; number++) {
-      const Panel panel = panels_.at(number);
-      const T* data = panels_.data<T>(number);
-      if (end_row - row <= kAheadRows)
-        few_rows(panel, data, row, static_cast<int>(end_row - row));
-      else
-        many_rows(panel, data, row, end_row);
+    if (plan_.cuts == 1) return cut(begin, end, row, end_row, 0, nullptr);
+    for (int64_t first = begin; first < end; first += kGroup) {
+      float* sums = scratch<float>(kGroup * (end_row - row) * kPanelWidth);
+      for (int64_t i = 0; i < plan_.cuts; i++) cut(first, std::min(end, first + kGroup), row, end_row, i, sums);
     }
   }
 
  private:
-  // How far ahead of its use a panel that streams from memory is asked for.
-  static constexpr int64_t kStreamAhead = 8 << 10;
+  static constexpr int64_t kGroup = 16;  // panels whose sums wait
 
-  void few_rows(const Panel& panel, const T* data, int64_t row, int rows) const {
-    alignas(64) float acc[kAheadRows * kPanelWidth];
+  void cut(int64_t begin, int64_t end, int64_t row, int64_t end_row, int64_t index, float* sums) const {
     const Term& main = product_.main;
-    multiply_.ahead(rows, main.weight->depth, x_of(main, row), main.stride, data, acc, kPanelWidth, false,
-                    reinterpret_cast<const char*>(data) + kStreamAhead);
-    finish(panel, row, rows, acc);
-  }
-
-  void many_rows(const Panel& panel, const T* data, int64_t row, int64_t end_row) const {
-    const Term& main = product_.main;
-    const int64_t depth = main.weight->depth, stretch = kStretchBytes / int64_t{sizeof(T)} / kPanelWidth / 32 * 32;
-    const int64_t cuts = std::max<int64_t>(1, (depth + stretch - 1) / stretch);
-    alignas(64) float acc[kStretchRows * kPanelWidth];
-    const int64_t group = cuts == 1 ? kBlockRows : kStretchRows;
-    for (int64_t first = row; first < end_row; first += group) {
-      const int64_t last = std::min(first + group, end_row);
-      for (int64_t cut = 0; cut < cuts; cut++) {
-        const int64_t k = cut * stretch, length = std::min(stretch, depth - k);
-        for (int64_t i = first; i < last; i += kBlockRows) {
-          const int64_t rows = std::min(kBlockRows, last - i);
-          float* sums = acc + (i - first) * kPanelWidth;
-          const T* x = x_of(main, i) + k;
-          const T* from = data + k * kPanelWidth;
-          // The first rows of a pass fetch the stretch that comes next, so that it waits in L2.
-          const bool fetches = i == first && rows > kAheadRows && (cuts > 1 || first == row);
-          const int64_t done = fetches ? kAheadRows : 0;
-          if (fetches) {
-            const bool again = cut + 1 == cuts && last < end_row && cuts > 1;
-            multiply_.ahead(kAheadRows, length, x, main.stride, from, sums, kPanelWidth, cut > 0,
-                            again ? data : from + padded_depth<T>(length) * kPanelWidth);
-          }
-          multiply_.rows(rows - done, length, x + done * main.stride, main.stride, from, kPanelWidth, kPanelWidth,
-                         sums + done * kPanelWidth, kPanelWidth, cut > 0);
-          if (cut + 1 == cuts) finish(panel, i, rows, sums);
-        }
+    const int64_t k = index * plan_.stretch, rows = end_row - row;
+    for (int64_t number = begin; number < end; number++) {
+      const Panel panel = panels_.at(number);
+      PanelProduct<T> work;
+      work.depth = std::min(plan_.stretch, main.weight->depth - k);
+      work.x = x_of(main, row) + k;
+      work.x_stride = main.stride;
+      work.panel = panels_.data<T>(number) + k * kPanelWidth;
+      if (!product_.lora.empty() && product_.lora[panel.part].weight != nullptr) {
+        const Term& lora = product_.lora[panel.part];
+        work.rank = lora.weight->depth;
+        work.xa = x_of(lora, row);
+        work.xa_stride = lora.stride;
+        work.b = Panels(*lora.weight).data<T>(panel.index);
       }
+      const Finish how{product_.bias, product_.scale,      product_.accumulate,
+                       product_.out,  product_.out_stride, product_.out_type};
+      work.finish = how.at(row, main.weight->parts[panel.part].column + panel.column);
+      work.columns = panel.columns;
+      if (sums != nullptr) work.sums = sums + (number - begin) * rows * kPanelWidth;
+      work.first = index == 0;
+      work.last = index + 1 == plan_.cuts;
+      work.next = panels_.data<T>(number + 1) + k * kPanelWidth;
+      if (number + 1 < end) work.next_bytes = padded_depth<T>(work.depth) * kPanelWidth * sizeof(T);
+      kernel_(rows, work);
     }
-  }
-
-  // Adds the LoRA term to the sums of one block, and writes it out.
-  void finish(const Panel& panel, int64_t row, int64_t rows, float* acc) const {
-    if (!product_.lora.empty() && product_.lora[panel.part].weight != nullptr) {
-      const Term& lora = product_.lora[panel.part];
-      multiply_.rows(rows, lora.weight->depth, x_of(lora, row), lora.stride, Panels(*lora.weight).data<T>(panel.index),
-                     kPanelWidth, kPanelWidth, acc, kPanelWidth, true);
-    }
-    const int64_t column = product_.main.weight->parts[panel.part].column + panel.column;
-    const Finish how{product_.bias == nullptr ? nullptr : product_.bias + column, product_.scale, product_.accumulate};
-    const int64_t at = row * product_.out_stride + column;
-    if (product_.out_type == Dtype::bf16)
-      kernels_.finish_bf16(rows, panel.columns, acc, kPanelWidth, how, static_cast<bf16*>(product_.out) + at,
-                           product_.out_stride);
-    else
-      kernels_.finish_f32(rows, panel.columns, acc, kPanelWidth, how, static_cast<float*>(product_.out) + at,
-                          product_.out_stride);
   }
 
   static const T* x_of(const Term& term, int64_t row) { return static_cast<const T*>(term.x) + row * term.stride; }
 
-  const GemmKernels& kernels_;
-  const Multiply<T>& multiply_;
+  void (*kernel_)(int64_t, const PanelProduct<T>&);
   const Product& product_;
+  const Plan& plan_;
   Panels panels_;
 };
 
@@ -127,23 +108,22 @@ double estimate(const Product& product) {
 
 }  // namespace
 
-// Threads take panels, or rows too when panels are few; never parts of a sum. So a weight is read once by one thread.
+// Threads take panels or chunks of rows, never parts of a sum.
 void product(const Context& ctx, const Product& product) {
   if (product.rows <= 0 || product.main.weight->columns <= 0) return;
   check(product);
   const int64_t panels = Panels(*product.main.weight).count();
+  const Plan plan(product.rows, product.main.weight->depth, static_cast<int64_t>(size_of(product.main.weight->dtype)));
   // A few tasks a thread, so that a thread that was held up holds nobody up; none shorter than a wake-up is worth.
   const int threads = ctx.pool.threads();
-  const int64_t wanted =
-      threads == 1 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(estimate(product) / 5000), 1, threads * 4);
-  const int64_t across = std::min(panels, wanted);
-  const int64_t down = std::clamp<int64_t>(product.rows / kBlockRows, 1, (wanted + across - 1) / across);
+  const auto most = std::clamp<int64_t>(static_cast<int64_t>(estimate(product) / 5000), 1, threads * 4);
+  const int64_t across = threads == 1 ? 1 : std::clamp<int64_t>((most + plan.chunks - 1) / plan.chunks, 1, panels);
   with_type(product.main.weight->dtype, [&]<class T>(T*) {
-    const PanelProduct<T> work(ctx, product);
-    ctx.pool.run(across * down, [&](int64_t task, int) {
-      const int64_t i = task / across, j = task % across, blocks = (product.rows + kBlockRows - 1) / kBlockRows;
-      work.run(panels * j / across, panels * (j + 1) / across, blocks * i / down * kBlockRows,
-               std::min(product.rows, blocks * (i + 1) / down * kBlockRows));
+    const Work<T> work(ctx, product, plan);
+    ctx.pool.run(plan.chunks * across, [&](int64_t task, int) {
+      const int64_t chunk = task / across, i = task % across;
+      work.run(panels * i / across, panels * (i + 1) / across, plan.row(chunk, product.rows),
+               plan.row(chunk + 1, product.rows));
     });
   });
 }

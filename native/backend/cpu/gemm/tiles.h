@@ -54,15 +54,15 @@ struct TileTail {
   }
 };
 
-// The 4 KiB that a step of 32 k takes from a panel.
-inline void fetch_step(const char* ahead) {
-  for (int line = 0; line < 64; line++) __builtin_prefetch(ahead + line * 64);
+// `ahead` advances at each 32 k of each 32 columns (of all columns with at most 16 rows).
+inline void fetch_lines(Ahead& ahead) {
+  for (const char* end = ahead.from + ahead.advance; ahead.from < end; ahead.from += 64) __builtin_prefetch(ahead.from);
 }
 
 // At most 16 rows × 64 columns: every panel value is loaded once, as a decode step wants it.
 // Tiles: 0 … 3 out, 4 x, 5 … 7 panel.
 template <class E>
-void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, const char* ahead) {
+void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, Ahead ahead) {
   engine.configure({rows, rows, rows, rows, rows, 16, 16, 16});
   TileOut at{block.out, block.out_stride, rows, columns, {}};
   at.load<E, 0>(engine, 0, block.accumulate);
@@ -73,7 +73,7 @@ void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, con
   const TileTail tail(rows, static_cast<int>(block.depth - whole), block.x + whole, block.x_stride);
   const bf16* w = block.panel;
   for (int64_t k = 0; k < block.depth; k += kTileDepth, w += kTileDepth * block.panel_width) {
-    if (ahead != nullptr) fetch_step(ahead + k * 128);
+    fetch_lines(ahead);
     if (k < whole)
       engine.template load<4>(block.x + k, block.x_stride * 2);
     else
@@ -99,7 +99,7 @@ void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, con
 // 17 … 32 rows × 32 columns at a time: each load serves two products, so that the panel may come from L2.
 // Tiles: 0 … 3 out, 4 and 5 x, 6 and 7 panel.
 template <class E>
-void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns) {
+void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns, Ahead ahead) {
   const int low = rows - 16;
   engine.configure({16, 16, low, low, 16, low, 16, 16});
   TileOut top{block.out, block.out_stride, 16, columns, {}};
@@ -114,6 +114,7 @@ void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns) {
     bottom.load<E, 3>(engine, column + 16, block.accumulate);
     const bf16* w = block.panel + column * 2;
     for (int64_t k = 0; k < block.depth; k += kTileDepth, w += kTileDepth * block.panel_width) {
+      fetch_lines(ahead);
       const bf16* x = k < whole ? block.x + k : tail.x;
       const int64_t stride = k < whole ? block.x_stride : kTileDepth;
       engine.template load<4>(x, stride * 2);
@@ -133,10 +134,10 @@ void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns) {
   }
 }
 
-// multiply() of microkernel.h; multiply_ahead() with `ahead` (and at most 16 rows). Both shapes feed an output the same
-// sequence of tile products.
+// multiply() of microkernel.h. Both shapes feed an output the same sequence of tile products. At most 32 rows where
+// something is fetched ahead.
 template <class E>
-void multiply_tiles(int64_t rows, const Block<bf16>& block, int columns, const char* ahead) {
+void multiply_tiles(int64_t rows, const Block<bf16>& block, int columns, Ahead ahead) {
   E engine;
   for (int64_t row = 0; row < rows; row += 32) {
     const int n = static_cast<int>(rows - row < 32 ? rows - row : 32);
@@ -146,7 +147,7 @@ void multiply_tiles(int64_t rows, const Block<bf16>& block, int columns, const c
     if (n <= 16)
       tiles_16x64(engine, n, part, columns, ahead);
     else
-      tiles_32x32(engine, n, part, columns);
+      tiles_32x32(engine, n, part, columns, ahead);
   }
   engine.release();
 }
