@@ -5,22 +5,16 @@ const timeoutMs = process.env.SRCODE_SLOW === '1' ? 1_800_000 : 120_000;
 const all = programs();
 const doctests = all.filter((program) => program.labels.includes('doctest'));
 
-// Dispatch picks the best level of the machine by itself; the second round forces the one that every machine has.
-const levels = [
-  { level: 'the best level', env: {} },
-  { level: 'portable', env: { SRCODE_ISA: 'portable' } },
-];
-
 test('there are native tests', () => {
   expect(doctests.length).toBeGreaterThan(0);
 });
 
 for (const program of doctests) {
-  describe.each(levels)(`${program.name} at $level`, ({ env }) => {
+  describe(program.name, () => {
     test.each(doctestCases(program))(
       '%s',
       async (name) => {
-        const output = await runProgram(program, onlyCase(name), { env, timeoutMs });
+        const output = await runProgram(program, onlyCase(name), { timeoutMs });
         // A filter that matches nothing would pass.
         expect(output).toMatch(/test cases: +[1-9]/);
       },

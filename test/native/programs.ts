@@ -59,19 +59,19 @@ export function onlyCase(name: string): string[] {
 export function runProgram(
   program: Program,
   args: readonly string[],
-  options: { env?: Readonly<Record<string, string>>; timeoutMs: number },
+  { timeoutMs }: { timeoutMs: number },
 ): Promise<string> {
   const [file, ...before] = program.command;
-  const env = { ...process.env, ...program.env, ...options.env };
+  const env = { ...process.env, ...program.env };
   return new Promise((resolve, reject) => {
     execFile(
       file,
       [...before, ...args],
-      { env, timeout: options.timeoutMs, maxBuffer: 1 << 26, killSignal: 'SIGKILL' },
+      { env, timeout: timeoutMs, maxBuffer: 1 << 26, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout);
         const how = error.killed
-          ? `took over ${options.timeoutMs} ms`
+          ? `took over ${timeoutMs} ms`
           : error.signal
             ? `died of ${error.signal}`
             : `exit ${error.code}`;

@@ -2,6 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { Model } from '../../src/native/model.js';
+import { oddConfig } from '../support/models.js';
 import { tree } from './programs.js';
 
 interface CompileCommand {
@@ -37,4 +39,11 @@ test('objects with wide instructions define no symbol that the linker could shar
       .map((line) => `${basename(object)}: ${line}`),
   );
   expect(shared).toEqual([]);
+});
+
+test('a model computes at the level that SRCODE_ISA names', async () => {
+  using model = await Model.create(oddConfig);
+  const named = process.env.SRCODE_ISA;
+  if (named) expect(model.isa).toBe(named);
+  else expect(['portable', 'avx2', 'avx512', 'avx512_bf16', 'amx']).toContain(model.isa);
 });
