@@ -1,5 +1,7 @@
 #include "addon/device_thread.h"
 
+#include <pthread.h>
+
 #include "core/cpu.h"
 
 namespace srcode::addon {
@@ -12,6 +14,7 @@ DeviceThread& DeviceThread::instance() {
 
 DeviceThread::DeviceThread() {
   std::thread([this] {
+    pthread_setname_np(pthread_self(), "srcode-device");
     set_flush_denormals();
     for (;;) {
       std::function<void()> work;

@@ -10,7 +10,8 @@ enum class Dtype : uint8_t { f32, bf16 };
 inline size_t size_of(Dtype type) { return type == Dtype::f32 ? 4 : 2; }
 inline const char* name_of(Dtype type) { return type == Dtype::f32 ? "f32" : "bf16"; }
 
-// The upper half of an f32. A plain integer inside, so that arrays of it can be read from files and handed to SIMD code.
+// The upper half of an f32. A plain integer inside, so that arrays of it can be read from files and handed to SIMD
+// code.
 struct bf16 {
   uint16_t bits;
 };

@@ -35,8 +35,9 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const;
-  // Calls body(task, worker) once for each task in [0, tasks), worker in [0, threads()). Tasks are claimed in any order, so a
-  // body writes only what its task owns. Returns when all are done. The first exception is rethrown here. Not reentrant.
+  // Calls body(task, worker) once for each task in [0, tasks), worker in [0, threads()). Tasks are claimed in any
+  // order, so a body writes only what its task owns. Returns when all are done. The first exception is rethrown here.
+  // Not reentrant.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body);
 
  private:

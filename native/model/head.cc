@@ -5,8 +5,11 @@
 namespace srcode {
 namespace {
 
-constexpr int64_t kLogitBytes = int64_t{160} << 20;     // one block of logits: 256 rows of a 152k vocabulary
-constexpr int64_t kTransposedBytes = int64_t{8} << 20;  // stays in the last-level cache between its making and its use
+// A block of logits: as many rows as stay in the last-level cache, but enough for a product to be worth its weight's
+// traffic (256 rows of a 152k vocabulary are 148 MiB).
+constexpr int64_t kLogitBytes = int64_t{8} << 20;
+constexpr int64_t kLeastRows = 256;
+constexpr int64_t kTransposedBytes = int64_t{8} << 20;  // of the head's transpose, made and used piece by piece
 
 const void* row_of(const void* matrix, int64_t row, int64_t columns, Dtype type) {
   return static_cast<const char*>(matrix) + row * columns * static_cast<int64_t>(size_of(type));
@@ -15,8 +18,7 @@ const void* row_of(const void* matrix, int64_t row, int64_t columns, Dtype type)
 }  // namespace
 
 void Head::Scratch::lay_out(Arena& arena, const Backend& backend, const ModelConfig& c, int64_t rows, bool backward) {
-  block = std::clamp<int64_t>(kLogitBytes / (c.vocab * static_cast<int64_t>(sizeof(float))), 16,
-                              std::max<int64_t>(16, rows));
+  block = std::min(rows, std::max(kLeastRows, kLogitBytes / (c.vocab * static_cast<int64_t>(sizeof(float)))));
   logits = arena.take<float>("one block of logits", block * c.vocab);
   lse = arena.take<float>("head statistics", block);
   entropy = arena.take<float>("head statistics", block);
@@ -74,7 +76,8 @@ void Head::train(int64_t rows, const void* hidden, std::span<const int32_t> targ
                                     column, columns, s.d_logits, columns);
       PackedWeight back{
           .dtype = c.dtype, .depth = columns, .columns = c.hidden, .parts = {{0, c.hidden}}, .data = s.transposed};
-      backend_.transpose(weights_.head(), column, back);
+      // A head that is one piece is transposed once for all blocks.
+      if (first == 0 || columns < c.vocab) backend_.transpose(weights_.head(), column, back);
       backend_.product({.rows = n,
                         .main = {s.d_logits, columns, &back},
                         .out = d_hidden + first * c.hidden,

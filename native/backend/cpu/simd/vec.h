@@ -1,23 +1,19 @@
 #pragma once
-// What a vector type V must offer. The CPU kernels are templates over V; level_<isa>.cc instantiates them with the V of its
-// instruction set (in an anonymous namespace, so that no wide instruction leaks into baseline code), and the tests with
-// ModelVec<W>: the same operations one lane at a time, bit for bit.
+// What a vector type V must offer. The CPU kernels are templates over V; level_<isa>.cc instantiates them with the V of
+// its instruction set (in an anonymous namespace, so that no wide instruction leaks into baseline code), and the tests
+// with ModelVec<W>: the same operations one lane at a time, bit for bit.
 //
-//   using f32, pairs                     registers: `width` floats; `width` 32-bit lanes of two bf16 (the even k in the low half)
-//   width                                lanes
-//   block_rows, block_vectors            the GEMM register block: rows × vectors of accumulators
-//   zero() set1(float)
-//   load(const float*) load(const float*, int n) load(const bf16*) load(const bf16*, int n)     lanes >= n are 0 and not read
-//   store(float*, f32) store(float*, f32, int n) store(bf16*, f32) store(bf16*, f32, int n)      bf16: nearest, ties to even
-//   add sub mul div sqrt fma(a, b, c) = a·b + c (one rounding, except V = portable: two)
-//   min(a, b) max(a, b)                  b where either is NaN
-//   round(x)                             nearest integer, ties to even
-//   scale(x, n)                          x · 2^n, n integral in [-126, 127]
-//   select(n, a, b)                      lanes < n from a, the others from b
-//   sum(f32) max_lane(f32)               to one float, in a fixed tree
-//   load_pairs(const bf16*)              width · 2 bf16
-//   set1_pairs(const bf16* two) set1_low(bf16 one)       broadcast {two[0], two[1]}, {one, 0}
-//   dot(acc, pairs x, pairs w)           acc + x.lo·w.lo + x.hi·w.hi, in the level's own fixed order
+//   using f32, pairs                     registers: `width` floats; `width` 32-bit lanes of two bf16 (the even k in the
+//   low half) width                                lanes block_rows, block_vectors            the GEMM register block:
+//   rows × vectors of accumulators zero() set1(float) load(const float*) load(const float*, int n) load(const bf16*)
+//   load(const bf16*, int n)     lanes >= n are 0 and not read store(float*, f32) store(float*, f32, int n)
+//   store(bf16*, f32) store(bf16*, f32, int n)      bf16: nearest, ties to even add sub mul div sqrt fma(a, b, c) = a·b
+//   + c (one rounding, except V = portable: two) min(a, b) max(a, b)                  b where either is NaN round(x)
+//   nearest integer, ties to even scale(x, n)                          x · 2^n, n integral in [-126, 127] select(n, a,
+//   b)                      lanes < n from a, the others from b sum(f32) max_lane(f32)               to one float, in a
+//   fixed tree load_pairs(const bf16*)              width · 2 bf16 set1_pairs(const bf16* two) set1_low(bf16 one)
+//   broadcast {two[0], two[1]}, {one, 0} dot(acc, pairs x, pairs w)           acc + x.lo·w.lo + x.hi·w.hi, in the
+//   level's own fixed order
 namespace srcode::simd {
 
 // e^x; within 2 ulp on [-87, 88]; below -87.3 it stays at e^-87.3 (1e-38), above 88 at e^88; NaN stays NaN.

@@ -29,7 +29,8 @@ struct Avx2 {
   static __m128i narrow(f32 x) {
     const __m256i bits = _mm256_castps_si256(x);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+    const __m256i rounded =
+        _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
     const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x40));
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
     const __m256i halves = _mm256_blendv_epi8(rounded, quiet, nan);
@@ -82,8 +83,10 @@ struct Avx2 {
   static pairs set1_low(bf16 x) { return _mm256_set1_epi32(x.bits); }
   static f32 dot(f32 acc, pairs x, pairs w) {
     const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000));
-    acc = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(w, 16)), acc);
-    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(x, high)), _mm256_castsi256_ps(_mm256_and_si256(w, high)), acc);
+    acc = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(w, 16)),
+                          acc);
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(x, high)),
+                           _mm256_castsi256_ps(_mm256_and_si256(w, high)), acc);
   }
 };
 
