@@ -20,6 +20,8 @@ export interface Work {
   learn: (step: number, lr: number) => Promise<Learned>;
   /** The held-back measurements after `step` steps. */
   measure: (step: number) => Promise<Metrics>;
+  /** What the memory of a step was planned for. */
+  memory: () => Promise<readonly { name: string; bytes: number }[]>;
   /** Writes weights and optimiser into the folder of a checkpoint. */
   save: (dir: string) => Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function trainLoop(
     const lr = learningRate(config.lr, config.schedule, step, steps);
     const learned = await work.learn(step, lr);
     const time = timed(learned.tokens);
+    if (step === run.step) noticeOf(hooks)({ level: 'info', message: describeMemory(await work.memory()) });
     step++;
     const last = step === steps;
     const measured = last || isDue(step, config.evalEvery) ? await work.measure(step) : {};
@@ -59,6 +62,15 @@ export async function trainLoop(
     if (stopping) throw signal.reason;
   }
   return run.result(false);
+}
+
+/** "memory of a step: 278 MiB (gate and up 64, q, k, v 36, …)", largest first. */
+function describeMemory(regions: readonly { name: string; bytes: number }[]): string {
+  const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 1 : 0);
+  const total = regions.reduce((sum, { bytes }) => sum + bytes, 0);
+  const largest = regions.toSorted((a, b) => b.bytes - a.bytes).slice(0, 5);
+  const parts = largest.map(({ name, bytes }) => `${name} ${mebibytes(bytes)}`).join('; ');
+  return `memory of a step: ${mebibytes(total)} MiB (${parts}${regions.length > largest.length ? '; …' : ''})`;
 }
 
 function isDue(step: number, every: number | null): boolean {

@@ -59,6 +59,7 @@ export async function pretrain(options: Options<PretrainConfig>, hooks: Hooks = 
       });
       return heldOutLoss(model, heldOut, config.microBatchTokens, { adapter: undefined });
     },
+    memory: () => model.memoryPlan(),
     save: async (dir) => {
       await Promise.all([model.save(dir), tokenizer.save(dir)]);
       await trainer.save(join(dir, 'trainer'));

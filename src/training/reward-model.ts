@@ -68,6 +68,7 @@ export async function rewardModel(options: Options<RewardConfig>, hooks: Hooks =
       );
     },
     measure: () => pairAccuracy(model, heldOut, config.microBatchTokens),
+    memory: () => model.memoryPlan(),
     save: async (dir) => {
       await model.adapters.save(adapter, dir);
       await trainer.save(join(dir, 'trainer'));

@@ -75,6 +75,7 @@ export async function sft(options: Options<SftConfig>, hooks: Hooks = {}): Promi
       await writeSamples(run, step, { model, tokenizer }, heldOut, { adapter, ...config.samples });
       return heldOutLoss(model, heldOut, config.microBatchTokens, { adapter });
     },
+    memory: () => model.memoryPlan(),
     save: async (dir) => {
       if (adapter !== undefined) await model.adapters.save(adapter, dir);
       else await Promise.all([model.save(dir), tokenizer.save(dir)]);
