@@ -7,6 +7,9 @@
 
 #include "backend/cpu/gemm/gemm.h"
 #include "backend/cpu/gemm/layout.h"
+#include "backend/cpu/gemm/table.h"
+#include "backend/cpu/machine.h"
+#include "backend/cpu/simd/vec_model.h"
 #include "core/error.h"
 
 using namespace srcode;
@@ -48,6 +51,20 @@ void pack_all(const Context& ctx, Weight& weight, const std::vector<T>& rows) {
   for (size_t i = 0; i < weight.parts.size(); i++)
     pack(ctx, weight, static_cast<int>(i), rows.data() + weight.parts[i].column * weight.depth, dtype_of<T>,
          weight.depth);
+}
+
+// The levels that the machine has, and tiles modelled: they have drivers of their own.
+const Level kModelledTiles = {
+    .isa = Isa::amx, .gemm = &gemm_kernels<simd::ModelAmx>, .rows = nullptr, .attention = nullptr, .tokens = nullptr};
+template <class T>
+std::vector<const Level*> levels() {
+  std::vector<const Level*> all;
+  for (Isa isa : supported_isas()) all.push_back(&level(isa));
+  if (sizeof(T) == 2) all.push_back(&kModelledTiles);
+  return all;
+}
+std::string name_of(const Level& which) {
+  return (&which == &kModelledTiles ? "modelled " : "") + std::string(srcode::name_of(which.isa));
 }
 
 template <class T>
@@ -195,11 +212,12 @@ struct Case {
 };
 
 template <class T>
-void check_product(Isa isa, int threads, int64_t rows, int64_t depth, int64_t rank, const std::vector<int64_t>& parts) {
-  INFO(name_of(isa), ", threads ", threads, ", rows ", rows, ", depth ", depth, ", rank ", rank);
+void check_product(const Level& which, int threads, int64_t rows, int64_t depth, int64_t rank,
+                   const std::vector<int64_t>& parts) {
+  INFO(name_of(which), ", threads ", threads, ", rows ", rows, ", depth ", depth, ", rank ", rank);
   std::mt19937 random(5);
   ThreadPool pool(threads);
-  const Context ctx{level(isa), pool};
+  const Context ctx{which, pool};
   const Case<T> work(ctx, rows, depth, rank, parts, random);
   const int64_t stride = work.weight.columns + 1;
   const auto start = random_values<float>(rows * stride, random);
@@ -222,18 +240,18 @@ void check_product(Isa isa, int threads, int64_t rows, int64_t depth, int64_t ra
 
 // The law of rows: a row's bits are the same alone, in any company, at any place and with any number of threads.
 template <class T>
-void check_law(Isa isa, int64_t depth, const std::vector<int64_t>& parts, int64_t rank) {
-  INFO(name_of(isa), ", depth ", depth, ", rank ", rank);
+void check_law(const Level& which, int64_t depth, const std::vector<int64_t>& parts, int64_t rank) {
+  INFO(name_of(which), ", depth ", depth, ", rank ", rank);
   std::mt19937 random(6);
   const int64_t rows = 123;
   ThreadPool one(1);
-  const Context ctx{level(isa), one};
+  const Context ctx{which, one};
   const Case<T> work(ctx, rows, depth, rank, parts, random);
   const int64_t stride = work.weight.columns + 1;
   const auto all = work.run(ctx, 0, rows, std::vector<T>(rows * stride), false, 1);
   for (int threads = 1; threads <= 4; threads++) {
     ThreadPool pool(threads);
-    const Context many{level(isa), pool};
+    const Context many{which, pool};
     for (int64_t count : {1, 2, 4, 5, 7, 8, 13, 16, 17, 31, 33, 64, 96, 97, 112, 113, 123})
       for (int64_t row : {int64_t{0}, int64_t{1}, (rows - count) / 2, rows - count}) {
         if (row + count > rows) continue;
@@ -246,25 +264,25 @@ void check_law(Isa isa, int64_t depth, const std::vector<int64_t>& parts, int64_
 }  // namespace
 
 TEST_CASE_TEMPLATE("gemm: products equal a sum in double", T, float, bf16) {
-  for (Isa isa : supported_isas()) {
+  for (const Level* which : levels<T>()) {
     for (int64_t rows : {1, 3, 7, 16, 17, 50, 70, 200})
       for (int64_t depth : {1, 7, 64, 131})
-        for (int64_t rank : {0, 3, 8}) check_product<T>(isa, 2, rows, depth, rank, kParts[rows % kParts.size()]);
-    check_product<T>(isa, 3, 300, 5300, 8, {70, 3});  // a depth that is cut
-    check_product<T>(isa, 1, 20, 3000, 0, {64});
+        for (int64_t rank : {0, 5}) check_product<T>(*which, 2, rows, depth, rank, kParts[rows % kParts.size()]);
+    check_product<T>(*which, 3, 300, 5300, 8, {70, 3});  // a depth that is cut
+    check_product<T>(*which, 1, 20, 3000, 0, {64});
   }
 }
 
 TEST_CASE_TEMPLATE("gemm: the law of rows", T, float, bf16) {
-  for (Isa isa : supported_isas()) {
-    check_law<T>(isa, 147, {70, 3, 130}, 8);
-    check_law<T>(isa, 5152, {64, 12}, 4);
+  for (const Level* which : levels<T>()) {
+    check_law<T>(*which, 147, {70, 3, 130}, 8);
+    if (which != &kModelledTiles) check_law<T>(*which, 5152, {64, 12}, 4);
   }
 }
 
 TEST_CASE_TEMPLATE("gemm: outer products equal a sum in double, whatever the threads", T, float, bf16) {
   std::mt19937 random(8);
-  for (Isa isa : supported_isas())
+  for (const Level* which : levels<T>())
     for (const auto& [rows, p, q] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
                                                                         {2, 8, 130},
                                                                         {5, 130, 8},
@@ -273,7 +291,7 @@ TEST_CASE_TEMPLATE("gemm: outer products equal a sum in double, whatever the thr
                                                                         {200, 8, 700},
                                                                         {131, 700, 8},
                                                                         {17, 400, 420}}) {
-      INFO(name_of(isa), ", rows ", rows, ", a ", p, ", b ", q);
+      INFO(name_of(*which), ", rows ", rows, ", a ", p, ", b ", q);
       const auto a = random_values<T>(rows * (p + 1), random), b = random_values<T>(rows * (q + 3), random);
       const auto start = random_values<float>(p * (q + 2), random);
       for (bool accumulate : {false, true}) {
@@ -281,7 +299,7 @@ TEST_CASE_TEMPLATE("gemm: outer products equal a sum in double, whatever the thr
         for (int threads : {1, 2, 4}) {
           ThreadPool pool(threads);
           auto out = start;
-          outer({level(isa), pool}, dtype_of<T>, rows, a.data(), p + 1, p, b.data(), q + 3, q, out.data(), q + 2, 0.25f,
+          outer({*which, pool}, dtype_of<T>, rows, a.data(), p + 1, p, b.data(), q + 3, q, out.data(), q + 2, 0.25f,
                 accumulate);
           if (first.empty()) first = out;
           REQUIRE(same(out, first));
@@ -317,4 +335,14 @@ TEST_CASE("gemm: shapes that do not fit are refused") {
   CHECK_THROWS_AS(pack(ctx, weight, 1, x.data(), Dtype::f32, 8), Error);
   const int32_t id = 16;
   CHECK_THROWS_AS(gather(ctx, weight, &id, 1, out.data()), Error);
+}
+
+TEST_CASE("gemm: the machine's bounds are measured") {
+  ThreadPool pool(2);
+  for (Isa isa : supported_isas())
+    for (Dtype type : {Dtype::f32, Dtype::bf16}) CHECK(measure_peak_flops(isa, type, pool, 0) > 1e8);
+  CHECK(measure_peak_flops(best_isa(), Dtype::bf16, pool, 0) >
+        measure_peak_flops(Isa::portable, Dtype::bf16, pool, 0) / 4);
+  CHECK(measure_read_bandwidth(pool, 0) > 1e8);
+  CHECK(measure_triad_bandwidth(pool, 0) > 1e8);
 }

@@ -59,6 +59,10 @@ struct GemmKernels {
   void (*product_bf16)(int64_t rows, const PanelProduct<bf16>& product);
   void (*finish)(int rows, int columns, const float* sums, int64_t sums_stride, const Finish& how);
   void (*narrow)(int64_t n, const float* from, bf16* to);  // to nearest
+  // Arithmetic in registers alone, to measure the processor by: operands 64 bytes, out 16 floats; returns operations
+  // done.
+  double (*arithmetic_f32)(int64_t repeats, const void* operands, float* out);
+  double (*arithmetic_bf16)(int64_t repeats, const void* operands, float* out);
 
   template <class T>
   Multiply<T>* multiply() const {

@@ -166,6 +166,7 @@ template <class V, class T, int Passes>
 SRCODE_INLINE void stream_passes(int rows, Block<T> block, const char* ahead) {
   constexpr int values = sizeof(T) == 2 ? 2 : 1, shares = Passes * (kPanelWidth / (V::block_vectors * V::width));
   constexpr int lines = shares >= 4 ? 1 : 4 / shares;
+  static_assert(4 * V::block_rows >= kStreamRows);
   constexpr int most = kStreamRows / Passes < V::block_rows ? kStreamRows / Passes : V::block_rows;
   const int64_t stretch = shares == 1 ? block.depth : 32 * values;
   const Block<T> all = block;

@@ -9,9 +9,13 @@
 namespace srcode::cpu {
 namespace {
 
-// Columns of a that a task transposes at once.
-constexpr int64_t kGroup = 384;
+// Columns of a that a task transposes at once: as many as stay in L2.
 constexpr int64_t kBlock = 96;
+template <class T>
+int64_t group_of(int64_t rows) {
+  constexpr int64_t bytes = 640 << 10;
+  return std::clamp<int64_t>(bytes / (rows * sizeof(T) + 1) / kBlock, 2, 8) * kBlock;
+}
 
 template <class T>
 struct Matrix {
@@ -74,25 +78,33 @@ template <class T>
 void outer_task(const Context& ctx, int64_t rows, const Matrix<T>& a, int64_t first, int64_t count, const Matrix<T>& b,
                 int64_t begin, int64_t end, const Out& out) {
   const int64_t depth = padded_depth<T>(rows), turned_stride = (rows + 15) / 16 * 16;
-  T* panel = scratch<T>(depth * kPanelWidth + kGroup * turned_stride);
+  T* panel = scratch<T>(depth * kPanelWidth + count * turned_stride);
   T* turned = panel + depth * kPanelWidth;
   turn(a, rows, first, count, turned, turned_stride);
   for (int64_t p = begin; p < end; p++) {
     const int64_t column = p * kPanelWidth;
     const int columns = static_cast<int>(std::min<int64_t>(kPanelWidth, b.columns - column));
     panel_of(b, rows, column, columns, panel);
+    PanelProduct<T> work;
+    work.depth = rows;
+    work.x = turned;
+    work.x_stride = turned_stride;
+    work.panel = panel;
+    work.columns = columns;
+    if (!out.flip) {
+      work.finish = out.how.at(first, column);
+      ctx.level.gemm->product<T>()(count, work);
+      continue;
+    }
+    alignas(64) float sums[kBlock * kPanelWidth], flipped[kPanelWidth * kBlock];
+    work.sums = sums;
+    work.last = false;
     for (int64_t i = 0; i < count; i += kBlock) {
       const int n = static_cast<int>(std::min(kBlock, count - i));
-      alignas(64) float sums[kBlock * kPanelWidth];
-      ctx.level.gemm->multiply<T>()(n, rows, turned + i * turned_stride, turned_stride, panel, kPanelWidth, kPanelWidth,
-                                    sums, kPanelWidth, false);
-      if (out.flip) {
-        alignas(64) float flipped[kPanelWidth * kBlock];
-        transpose_words(sums, kPanelWidth, (n + 3) / 4 * 4, kPanelWidth, flipped, kBlock);
-        ctx.level.gemm->finish(columns, n, flipped, kBlock, out.how.at(column, first + i));
-      } else {
-        ctx.level.gemm->finish(n, columns, sums, kPanelWidth, out.how.at(first + i, column));
-      }
+      work.x = turned + i * turned_stride;
+      ctx.level.gemm->product<T>()(n, work);
+      transpose_words(sums, kPanelWidth, (n + 3) / 4 * 4, kPanelWidth, flipped, kBlock);
+      ctx.level.gemm->finish(columns, n, flipped, kBlock, out.how.at(column, first + i));
     }
   }
 }
@@ -100,16 +112,16 @@ void outer_task(const Context& ctx, int64_t rows, const Matrix<T>& a, int64_t fi
 template <class T>
 void outer_typed(const Context& ctx, int64_t rows, const Matrix<T>& a, const Matrix<T>& b, const Out& out) {
   // The narrow side of a LoRA gradient is `a`: the wide side then is read once, as panels.
-  if (b.columns < a.columns && b.columns <= kGroup) return outer_typed<T>(ctx, rows, b, a, {out.how, !out.flip});
-  const int64_t groups = (a.columns + kGroup - 1) / kGroup, panels = panels_of(b.columns);
+  if (b.columns < a.columns && b.columns <= kBlock) return outer_typed<T>(ctx, rows, b, a, {out.how, !out.flip});
+  const int64_t group = group_of<T>(rows), groups = (a.columns + group - 1) / group, panels = panels_of(b.columns);
   const double time =
       2.0 * rows * a.columns * b.columns / (sizeof(T) == 2 ? 400 : 200) + 1.0 * rows * b.columns * sizeof(T) / 10;
   const int threads = ctx.pool.threads();
   const int64_t wanted = threads == 1 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(time / 5000), 1, threads * 4);
   const int64_t across = std::min(panels, (wanted + groups - 1) / groups);
   ctx.pool.run(groups * across, [&](int64_t task, int) {
-    const int64_t first = task / across * kGroup, j = task % across;
-    outer_task(ctx, rows, a, first, std::min(kGroup, a.columns - first), b, panels * j / across,
+    const int64_t first = task / across * group, j = task % across;
+    outer_task(ctx, rows, a, first, std::min(group, a.columns - first), b, panels * j / across,
                panels * (j + 1) / across, out);
   });
 }

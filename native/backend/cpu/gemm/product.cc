@@ -10,7 +10,7 @@ namespace {
 // fetched while the one before is at work; a depth that is too long for that is cut, and the chunk's sums wait between
 // the cuts.
 struct Plan {
-  static constexpr int64_t kPanelBytes = 160 << 10, kChunkBytes = 256 << 10, kUnit = 32;
+  static constexpr int64_t kPanelBytes = 240 << 10, kChunkBytes = 448 << 10, kUnit = 32;
 
   int64_t cuts = 1, stretch, chunks = 1, units;
 

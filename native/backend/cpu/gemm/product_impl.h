@@ -50,6 +50,14 @@ SRCODE_INLINE void fetch_out(const Finish& how, int64_t row, int rows, int colum
     for (int64_t byte = 0; byte < columns * size; byte += 64) __builtin_prefetch(out + byte, 1);
 }
 
+// What comes next, over `steps` steps. Without it the panel itself is named: a fetch of nothing would walk the page
+// tables.
+template <class T>
+SRCODE_INLINE Ahead ahead_of(const PanelProduct<T>& product, int64_t steps) {
+  if (product.next == nullptr || steps == 0) return {reinterpret_cast<const char*>(product.panel), 0};
+  return {static_cast<const char*>(product.next), (product.next_bytes + steps - 1) / steps};
+}
+
 // The end of a block of a product: the LoRA term, the bias, the scale and the rounding, all in registers.
 template <class V, class T>
 struct CompleteBlock {
@@ -104,7 +112,7 @@ SRCODE_INLINE void product_blocks(int64_t rows, const PanelProduct<T>& product) 
   constexpr int values = sizeof(T) == 2 ? 2 : 1, spans = kPanelWidth / (V::block_vectors * V::width);
   const int64_t blocks = (rows + V::block_rows - 1) / V::block_rows, each = rows / blocks, more = rows % blocks;
   const int64_t steps = blocks * spans * (product.depth / values);
-  Ahead ahead{static_cast<const char*>(product.next), steps > 0 ? (product.next_bytes + steps - 1) / steps : 0};
+  Ahead ahead = ahead_of(product, steps);
   Block<T> block{product.depth, product.x,    product.x_stride, product.panel,
                  kPanelWidth,   product.sums, kPanelWidth,      !product.first};
   for (int64_t b = 0, row = 0; b < blocks; b++) {
@@ -129,7 +137,7 @@ template <class V>
 SRCODE_INLINE void product_tiles(int64_t rows, const PanelProduct<bf16>& product) {
   alignas(64) float sums[32 * kPanelWidth];
   const int64_t depth_steps = (product.depth + kTileDepth - 1) / kTileDepth, steps = (rows + 31) / 32 * 2 * depth_steps;
-  Ahead ahead{static_cast<const char*>(product.next), steps > 0 ? (product.next_bytes + steps - 1) / steps : 0};
+  Ahead ahead = ahead_of(product, steps);
   Block<bf16> block{product.depth, product.x, product.x_stride, product.panel,
                     kPanelWidth,   sums,      kPanelWidth,      !product.first};
   for (int64_t row = 0; row < rows; row += 32) {
@@ -154,6 +162,45 @@ void product_panel(int64_t rows, const PanelProduct<T>& product) {
     product_tiles<V>(rows, product);
   } else {
     product_blocks<V, T>(rows, product);
+  }
+}
+
+// The arithmetic alone, in registers: `repeats` times a block's step. Returns the operations (multiply and add: two).
+template <class V, class T>
+double arithmetic(int64_t repeats, const void* operands, float* out) {
+  if constexpr (sizeof(T) == 2 && requires { typename V::Tiles; }) {
+    typename V::Tiles engine;
+    engine.configure({16, 16, 16, 16, 16, 16, 16, 16});
+    engine.template load<4>(operands, 0), engine.template load<5>(operands, 0);
+    engine.template zero<0>(), engine.template zero<1>(), engine.template zero<2>(), engine.template zero<3>();
+    for (int64_t n = 0; n < repeats; n++) {
+      engine.template dot<0, 4, 5>(), engine.template dot<1, 4, 5>();
+      engine.template dot<2, 4, 5>(), engine.template dot<3, 4, 5>();
+    }
+    engine.template store<0>(out, 0);
+    engine.release();
+    return static_cast<double>(repeats) * 4 * 16 * 16 * kTileDepth * 2;
+  } else {
+    constexpr int R = V::block_rows, N = V::block_vectors, values = sizeof(T) == 2 ? 2 : 1;
+    const T* x = static_cast<const T*>(operands);
+    typename V::f32 acc[R][N];
+    SRCODE_UNROLL for (int i = 0; i < R; i++) { SRCODE_UNROLL for (int j = 0; j < N; j++) acc[i][j] = V::zero(); }
+    for (int64_t n = 0; n < repeats; n++) {
+      SRCODE_UNROLL for (int i = 0; i < R; i++) {
+        SRCODE_UNROLL for (int j = 0; j < N; j++) {
+          if constexpr (values == 2)
+            acc[i][j] = V::dot(acc[i][j], V::load_pairs(x), V::load_pairs(x));
+          else
+            acc[i][j] = V::fma(V::load(x), V::load(x), acc[i][j]);
+        }
+      }
+    }
+    auto sum = V::zero();
+    SRCODE_UNROLL for (int i = 0; i < R; i++) {
+      SRCODE_UNROLL for (int j = 0; j < N; j++) sum = V::add(sum, acc[i][j]);
+    }
+    *out = V::sum(sum);
+    return static_cast<double>(repeats) * R * N * V::width * values * 2;
   }
 }
 

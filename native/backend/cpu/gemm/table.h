@@ -12,6 +12,8 @@ constexpr GemmKernels gemm_kernels = {
     .product_bf16 = product_panel<V, bf16>,
     .finish = finish<V>,
     .narrow = narrow<V>,
+    .arithmetic_f32 = arithmetic<V, float>,
+    .arithmetic_bf16 = arithmetic<V, bf16>,
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ struct ModelVec {
     bf16 lane[W][2];
   };
   static constexpr int width = W;
-  static constexpr int block_rows = 2, block_vectors = W >= 16 ? 2 : 4;
+  static constexpr int block_rows = 4, block_vectors = W >= 16 ? 1 : 2;
 
   template <class F>
   static f32 each(F f) {
