@@ -9,12 +9,15 @@
 namespace srcode::cpu {
 namespace {
 
-// Columns of a that a task transposes at once: as many as stay in L2.
 constexpr int64_t kBlock = 96;
+
+// Columns of a that a task transposes at once. The fewer they are, the more often b is read; but they should stay near.
 template <class T>
-int64_t group_of(int64_t rows) {
-  constexpr int64_t bytes = 640 << 10;
-  return std::clamp<int64_t>(bytes / (rows * sizeof(T) + 1) / kBlock, 2, 8) * kBlock;
+int64_t group_of(int64_t rows, int64_t columns) {
+  constexpr int64_t bytes = 2 << 20;
+  const int64_t most = std::clamp<int64_t>(bytes / (rows * sizeof(T) + 1) / kBlock, 2, 8);
+  const int64_t blocks = (columns + kBlock - 1) / kBlock, groups = (blocks + most - 1) / most;
+  return (blocks + groups - 1) / groups * kBlock;
 }
 
 template <class T>
@@ -113,7 +116,8 @@ template <class T>
 void outer_typed(const Context& ctx, int64_t rows, const Matrix<T>& a, const Matrix<T>& b, const Out& out) {
   // The narrow side of a LoRA gradient is `a`: the wide side then is read once, as panels.
   if (b.columns < a.columns && b.columns <= kBlock) return outer_typed<T>(ctx, rows, b, a, {out.how, !out.flip});
-  const int64_t group = group_of<T>(rows), groups = (a.columns + group - 1) / group, panels = panels_of(b.columns);
+  const int64_t group = group_of<T>(rows, a.columns), groups = (a.columns + group - 1) / group,
+                panels = panels_of(b.columns);
   const double time =
       2.0 * rows * a.columns * b.columns / (sizeof(T) == 2 ? 400 : 200) + 1.0 * rows * b.columns * sizeof(T) / 10;
   const int threads = ctx.pool.threads();

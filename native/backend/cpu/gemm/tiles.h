@@ -24,6 +24,9 @@ struct TileOut {
   int rows, columns;
   alignas(64) float buffer[16 * 16];
 
+  TileOut(float* out_, int64_t stride_, int rows_, int columns_)
+      : out(out_), stride(stride_), rows(rows_), columns(columns_) {}
+
   template <class E, int t>
   void load(E& engine, int column, bool accumulate) {
     if (!accumulate) return engine.template zero<t>();
@@ -64,7 +67,7 @@ inline void fetch_lines(Ahead& ahead) {
 template <class E>
 void tiles_16x64(E& engine, int rows, const Block<bf16>& block, int columns, Ahead ahead) {
   engine.configure({rows, rows, rows, rows, rows, 16, 16, 16});
-  TileOut at{block.out, block.out_stride, rows, columns, {}};
+  TileOut at{block.out, block.out_stride, rows, columns};
   at.load<E, 0>(engine, 0, block.accumulate);
   at.load<E, 1>(engine, 16, block.accumulate);
   at.load<E, 2>(engine, 32, block.accumulate);
@@ -102,8 +105,8 @@ template <class E>
 void tiles_32x32(E& engine, int rows, const Block<bf16>& block, int columns, Ahead ahead) {
   const int low = rows - 16;
   engine.configure({16, 16, low, low, 16, low, 16, 16});
-  TileOut top{block.out, block.out_stride, 16, columns, {}};
-  TileOut bottom{block.out + 16 * block.out_stride, block.out_stride, low, columns, {}};
+  TileOut top{block.out, block.out_stride, 16, columns};
+  TileOut bottom{block.out + 16 * block.out_stride, block.out_stride, low, columns};
   const int64_t whole = block.depth / kTileDepth * kTileDepth, panel_bytes = block.panel_width * 4;
   const TileTail tail(rows, static_cast<int>(block.depth - whole), block.x + whole, block.x_stride);
   for (int column = 0; column < columns; column += 32) {

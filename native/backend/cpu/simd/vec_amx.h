@@ -1,6 +1,4 @@
 #pragma once
-#include <immintrin.h>
-
 #include <cstdint>
 
 #include "backend/cpu/simd/vec_avx512.h"
@@ -8,7 +6,9 @@
 namespace srcode::simd {
 namespace {
 
-// The tile registers. A tile is up to 16 rows of 64 bytes. Contract: gemm/tiles.h.
+// The tile registers. A tile is up to 16 rows of 64 bytes. Contract: gemm/tiles.h. In assembly, because g++ 12's
+// intrinsics paste a tile's number as text, so that it cannot be a template's argument, and tell the compiler that a
+// configuration is 8 bytes long, so that it may leave out the rest.
 struct HardwareTiles {
   void configure(const int (&rows)[8]) {
     struct alignas(64) {
@@ -21,7 +21,7 @@ struct HardwareTiles {
       config.row_bytes[i] = 64;
       config.rows[i] = static_cast<uint8_t>(rows[i]);
     }
-    _tile_loadconfig(&config);
+    __asm__ volatile("ldtilecfg %0" ::"m"(config));
   }
   // Written in assembly: g++ 12's intrinsics paste the tile's number as text, so that it cannot be a template's
   // argument.
@@ -42,7 +42,7 @@ struct HardwareTiles {
   void dot() {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(c), "i"(a), "i"(b));
   }
-  void release() { _tile_release(); }
+  void release() { __asm__ volatile("tilerelease"); }
 };
 
 // AVX512_BF16 whose bf16 matrix products go by tiles.
