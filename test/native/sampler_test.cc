@@ -116,8 +116,9 @@ TEST_CASE("sampler: token and its probability are those of a full sort in double
 TEST_CASE("sampler: the vocabulary of a large model, truncated or not") {
   const int64_t vocab = 151936;
   const auto logits = normal(vocab, 3, 2.5f);
-  for (const SampleRule& rule : {rule_of(1), rule_of(0.8f, 50, 0.9f, 1), rule_of(1, 0, 0.9f, 2),
-                                 rule_of(1.5f, 3000, 1, 3), rule_of(3, 0, 0.999f, 4)}) {
+  for (const SampleRule& rule :
+       {rule_of(1), rule_of(0.8f, 50, 0.9f, 1), rule_of(1, 0, 0.9f, 2), rule_of(1.5f, 3000, 1, 3),
+        rule_of(3, 0, 0.999f, 4), rule_of(2, 0, 0.5f, 5), rule_of(50, 0, 0.3f, 6)}) {
     const Law law = law_of(logits, rule);
     const uint32x4 words = draw(rule.seed, rule.sequence, 1, static_cast<uint32_t>(rule.position));
     const double u = uniform(words[0], words[1]);

@@ -82,12 +82,13 @@ class RowSampler {
     return static_cast<int32_t>(std::find(begin, logits + vocab, value) - logits);
   }
 
-  // Candidates: the ids with logits >= least, ascending. Only panels whose maximum is that large are looked at.
-  void collect(int64_t vocab, const float* logits, float least) {
+  // Candidates: the ids with logits >= least, ascending. Only groups of `width` columns whose maximum is that large are
+  // looked at.
+  void collect(int64_t vocab, const float* logits, float least, const std::vector<float>& maxima, int64_t width) {
     candidates_.clear();
-    for (size_t panel = 0; panel < panel_max_.size(); panel++) {
-      if (panel_max_[panel] < least) continue;
-      const int64_t begin = static_cast<int64_t>(panel) * kLogPanel, end = std::min(vocab, begin + kLogPanel);
+    for (size_t group = 0; group < maxima.size(); group++) {
+      if (maxima[group] < least) continue;
+      const int64_t begin = static_cast<int64_t>(group) * width, end = std::min(vocab, begin + width);
       for (int64_t j = begin; j < end; j++)
         if (logits[j] >= least) candidates_.push_back({logits[j], 0.0f, static_cast<int32_t>(j)});
     }
@@ -100,13 +101,19 @@ class RowSampler {
 
   void keep_largest(const RowKernels& kernels, int64_t vocab, const float* logits, float max, const SampleRule& rule) {
     const int64_t k = rule.top_k, panels = static_cast<int64_t>(panel_max_.size());
-    // The k panels with the largest maxima hold k logits at least as large as the least of these maxima.
-    float least = -INFINITY;
+    // The k groups with the largest maxima hold k logits at least as large as the least of these maxima.
     if (k <= panels) {
       values_ = panel_max_;
-      least = nth_largest(values_, k);
+      collect(vocab, logits, nth_largest(values_, k), panel_max_, kLogPanel);
+    } else {
+      constexpr int64_t width = 8;
+      group_max_.clear();
+      for (int64_t begin = 0; begin < vocab; begin += width)
+        group_max_.push_back(*std::max_element(logits + begin, logits + std::min(vocab, begin + width)));
+      values_ = group_max_;
+      const bool few = k <= static_cast<int64_t>(values_.size());
+      collect(vocab, logits, few ? nth_largest(values_, k) : -INFINITY, group_max_, width);
     }
-    collect(vocab, logits, least);
     values_.clear();
     for (const Candidate& c : candidates_) values_.push_back(c.logit);
     const float last = nth_largest(values_, k);
@@ -124,15 +131,32 @@ class RowSampler {
     for (size_t i = 0; i < candidates_.size(); i++) candidates_[i].weight = weights_[i];
   }
 
-  // Candidates that hold `share` of the weights: a threshold lowered until they are enough, then cut to measure.
+  // Candidates that hold `share` of the weights. Mostly the logits near the maximum do.
   void take_share(int64_t vocab, const float* logits, float max, const SampleRule& rule, double share) {
-    for (float depth = 3.0f;; depth *= 2) {
-      const bool everything = depth > 90.0f;
-      collect(vocab, logits, everything ? -INFINITY : max - depth * rule.temperature);
-      for (Candidate& c : candidates_) c.weight = weights_[c.id];
-      if (everything || sum() >= share) break;
+    collect(vocab, logits, max - 6 * rule.temperature, panel_max_, kLogPanel);
+    for (Candidate& c : candidates_) c.weight = weights_[c.id];
+    if (sum() >= share) return keep_share(share, candidates_);
+
+    // A flat law: the share of each sixteenth of a unit of logit / temperature says where the cut is.
+    constexpr int levels = 90 * 16;
+    const auto level_of = [&](int64_t j) {
+      return static_cast<int>(std::min((max - logits[j]) / rule.temperature * 16.0f, levels - 1.0f));
+    };
+    level_share_.assign(levels, 0.0);
+    for (int64_t j = 0; j < vocab; j++) level_share_[level_of(j)] += weights_[j];
+    int cut = 0;
+    while (cut + 1 < levels && level_share_[cut] < share) share -= level_share_[cut++];
+    candidates_.clear();
+    edge_.clear();
+    for (int64_t j = 0; j < vocab; j++) {
+      const int level = level_of(j);
+      if (level > cut) continue;
+      candidates_.push_back({logits[j], weights_[j], static_cast<int32_t>(j)});
+      if (level == cut) edge_.push_back(candidates_.back());
     }
-    keep_share(share, candidates_);
+    if (edge_.empty()) return;
+    const Candidate last = threshold(share, edge_);
+    std::erase_if(candidates_, [&](const Candidate& c) { return last.before(c); });
   }
 
   double sum() const {
@@ -141,10 +165,16 @@ class RowSampler {
     return total;
   }
 
-  // Keeps the fewest of the largest candidates that together reach `share`: quickselect by weight.
+  // Keeps the fewest of the largest candidates that together reach `share`.
   void keep_share(double share, std::vector<Candidate>& candidates) {
     work_ = candidates;
-    auto begin = work_.begin(), end = work_.end();
+    const Candidate last = threshold(share, work_);
+    std::erase_if(candidates, [&](const Candidate& c) { return last.before(c); });
+  }
+
+  // The last of the fewest largest candidates that together reach `share`: quickselect by weight. Reorders them.
+  static Candidate threshold(double share, std::vector<Candidate>& candidates) {
+    auto begin = candidates.begin(), end = candidates.end();
     const auto before = [](const Candidate& a, const Candidate& b) { return a.before(b); };
     while (end - begin > 16) {
       auto middle = begin + (end - begin) / 2;
@@ -159,13 +189,11 @@ class RowSampler {
       }
     }
     std::sort(begin, end, before);
-    auto last = begin;
-    for (; last + 1 != end; ++last) {
-      share -= last->weight;
+    for (; begin + 1 != end; ++begin) {
+      share -= begin->weight;
       if (share <= 0) break;
     }
-    const Candidate threshold = *last;
-    std::erase_if(candidates, [&](const Candidate& c) { return threshold.before(c); });
+    return *begin;
   }
 
   int32_t pick(double u, double& total) const {
@@ -203,8 +231,9 @@ class RowSampler {
     return static_cast<int32_t>(last);
   }
 
-  std::vector<float> panel_max_, panel_sum_, weights_, values_;
-  std::vector<Candidate> candidates_, work_;
+  std::vector<float> panel_max_, panel_sum_, group_max_, weights_, values_;
+  std::vector<double> level_share_;
+  std::vector<Candidate> candidates_, work_, edge_;
 };
 
 }  // namespace
