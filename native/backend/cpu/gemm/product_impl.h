@@ -183,8 +183,10 @@ double arithmetic(int64_t repeats, const void* operands, float* out) {
   } else {
     constexpr int R = V::block_rows, N = V::block_vectors, values = sizeof(T) == 2 ? 2 : 1;
     const T* x = static_cast<const T*>(operands);
-    typename V::f32 acc[R][N];
-    SRCODE_UNROLL for (int i = 0; i < R; i++) { SRCODE_UNROLL for (int j = 0; j < N; j++) acc[i][j] = V::zero(); }
+    typename V::f32 acc[R][N];  // all different, or the compiler would keep one for all
+    SRCODE_UNROLL for (int i = 0; i < R; i++) {
+      SRCODE_UNROLL for (int j = 0; j < N; j++) acc[i][j] = V::set1(static_cast<float>(i * N + j));
+    }
     for (int64_t n = 0; n < repeats; n++) {
       SRCODE_UNROLL for (int i = 0; i < R; i++) {
         SRCODE_UNROLL for (int j = 0; j < N; j++) {
