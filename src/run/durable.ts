@@ -48,8 +48,9 @@ const remedies: { [code: string]: string } = {
  */
 export function makeFolder(path: string): void {
   if (existsSync(path) && statSync(path).isDirectory()) return;
+  // A parent that is a file is left for mkdir to refuse: ENOTDIR says what is wrong, EEXIST of the parent would not.
   const parent = dirname(path);
-  if (parent !== path) makeFolder(parent);
+  if (!existsSync(parent)) makeFolder(parent);
   mkdirSync(path);
 }
 
