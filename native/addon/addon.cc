@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "addon/async.h"
+#include "addon/machine.h"
 #include "addon/model.h"
 
 namespace {
@@ -8,6 +9,7 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   srcode::addon::init_async(env);
   srcode::addon::init_model(env, exports);
+  srcode::addon::init_machine(env, exports);
   return exports;
 }
 

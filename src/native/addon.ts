@@ -7,6 +7,10 @@ export interface Addon {
   readonly CancelToken: new () => CancelToken;
   loadModel(config: NativeConfig, folder: string, options: NativeDevice): Promise<NativeModel>;
   createModel(config: NativeConfig, seed: number, options: NativeDevice): Promise<NativeModel>;
+  benchMachine(options: {
+    dtype: 'bf16' | 'f32';
+    threads: number;
+  }): Promise<{ flops: number; readBytesPerSecond: number }>;
 }
 
 export interface CancelToken {
