@@ -4,6 +4,7 @@ import { hideBin } from 'yargs/helpers';
 import { suggest } from '../config/suggest.js';
 import { SrcodeError } from '../errors.js';
 import { version } from '../version.js';
+import { benchCommand } from './bench.js';
 import { report } from './command.js';
 import { generateCommand } from './generate.js';
 import { quickstartCommand } from './quickstart.js';
@@ -16,6 +17,7 @@ const parser = yargs(argv)
   .command(trainCommand)
   .command(generateCommand)
   .command(quickstartCommand)
+  .command(benchCommand)
   .demandCommand(1, 'Expected a command')
   .recommendCommands()
   .strict()

@@ -1,0 +1,95 @@
+import type { Argv, CommandModule } from 'yargs';
+import { type CommandContext, runCommand } from './command.js';
+
+interface BenchArgs {
+  size: 'small' | '0.5b';
+  batch?: number | undefined;
+  threads?: number | undefined;
+  json?: boolean | undefined;
+}
+
+type Given = { size: 'small' | '0.5b'; batch?: number; threads?: number; signal: AbortSignal };
+
+/** `srcode bench sft --size 0.5b --json` */
+export const benchCommand: CommandModule = {
+  command: 'bench',
+  describe: 'Measure this machine with the engine',
+  builder: (yargs: Argv): Argv =>
+    yargs
+      .command(bench('sft', 'One optimiser step of LoRA fine-tuning', async (given) => (await load()).benchSft(given)))
+      .command(bench('generate', 'One decode step of sampling', async (given) => (await load()).benchGenerate(given)))
+      .demandCommand(1, 'Expected what to measure: sft or generate'),
+  handler: () => {},
+};
+
+function load(): Promise<typeof import('../bench/index.js')> {
+  return import('../bench/index.js');
+}
+
+function bench(
+  name: string,
+  describe: string,
+  measure: (given: Given) => Promise<object>,
+): CommandModule<unknown, BenchArgs> {
+  const sized = name !== 'kernels';
+  return {
+    command: name,
+    describe,
+    builder: (yargs) => {
+      if (sized) {
+        yargs
+          .option('size', {
+            choices: ['small', '0.5b'],
+            default: 'small',
+            requiresArg: true,
+            describe: 'small: hidden 256, 6 layers; 0.5b: the shape of Qwen2.5-0.5B',
+          })
+          .option('batch', { type: 'number', requiresArg: true, describe: 'sequences at a time' });
+      }
+      return yargs
+        .option('threads', {
+          type: 'number',
+          requiresArg: true,
+          describe: 'compute threads; default one per usable core',
+        })
+        .option('json', {
+          type: 'boolean',
+          describe: 'result and errors as JSON on stdout',
+        }) as unknown as Argv<BenchArgs>;
+    },
+    handler: ({ size, batch, threads, json }) =>
+      runCommand(
+        { json },
+        ({ signal }: CommandContext) =>
+          measure({
+            size,
+            signal,
+            ...(batch === undefined ? {} : { batch }),
+            ...(threads === undefined ? {} : { threads }),
+          }),
+        table,
+      ),
+  };
+}
+
+function table(result: object): string {
+  return Object.entries(result)
+    .flatMap(([key, value]) =>
+      Array.isArray(value) ? value.map((row) => [key, row] as const) : [[key, value] as const],
+    )
+    .map(
+      ([key, value]) =>
+        `${key.padEnd(24)} ${
+          typeof value === 'object'
+            ? Object.values(value as object)
+                .map(short)
+                .join('  ')
+            : short(value)
+        }`,
+    )
+    .join('\n');
+}
+
+function short(value: unknown): string {
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
+}
