@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { z } from 'zod';
 import { SrcodeError } from '../errors.js';
+import { ioError } from '../files.js';
 import { quoteBigIntegers } from './big-integers.js';
 
 export interface JsonlRow<T> {
@@ -104,7 +105,7 @@ async function* readLines(
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
     if (typeof (cause as NodeJS.ErrnoException).syscall !== 'string') throw cause;
-    throw new SrcodeError('ERR_IO', `Cannot read the data file ${path}: ${(cause as Error).message}`, { cause });
+    throw ioError('read the data file', path, cause);
   }
   if (length > 0) yield take();
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { SrcodeError } from '../errors.js';
+import { ioError } from '../files.js';
 import { Counts } from './counts.js';
 import type { FunctionPair, Language } from './function-pair.js';
 import { type JsonlOptions, type JsonlRow, readJsonl } from './jsonl.js';
@@ -271,7 +272,7 @@ async function readText(path: string, signal: AbortSignal | undefined): Promise<
     bytes = await readFile(path, { signal });
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
-    throw new SrcodeError('ERR_IO', `Cannot read the data file ${path}: ${(cause as Error).message}`, { cause });
+    throw ioError('read the data file', path, cause);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

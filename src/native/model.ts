@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { tinyModelDir } from '../assets.js';
 import { SrcodeError } from '../errors.js';
+import { io, makeFolder } from '../files.js';
 import { callNative, loadAddon, type NativeAdapterSpec, type NativeConfig, type NativeModel } from './addon.js';
 import { hfFiles, type ModelConfig, readModelConfig } from './model-config.js';
 import { type OptimizerOptions, Trainer } from './trainer.js';
@@ -178,8 +179,10 @@ export class Model implements Disposable {
 
   /** Writes an HF folder: config.json, generation_config.json, model.safetensors in the model's dtype. */
   async save(dir: string): Promise<void> {
-    mkdirSync(dir, { recursive: true });
-    for (const [name, text] of Object.entries(hfFiles(this.config, this.dtype))) writeFileSync(join(dir, name), text);
+    io('write', dir, () => {
+      makeFolder(dir);
+      for (const [name, text] of Object.entries(hfFiles(this.config, this.dtype))) writeFileSync(join(dir, name), text);
+    });
     await callNative(() => this.#native.save(dir));
   }
 
@@ -267,8 +270,10 @@ export class Adapters {
   async save(name: string, dir: string): Promise<void> {
     const spec = this.#specs.get(name);
     if (spec === undefined) throw new SrcodeError('ERR_INVALID_ARG', `No adapter named '${name}'`);
-    mkdirSync(dir, { recursive: true });
-    writeFileSync(join(dir, 'adapter_config.json'), adapterConfig(spec));
+    io('write', dir, () => {
+      makeFolder(dir);
+      writeFileSync(join(dir, 'adapter_config.json'), adapterConfig(spec));
+    });
     await callNative(() => this.#native.saveAdapter(name, dir));
   }
 

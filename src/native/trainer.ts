@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { io, makeFolder } from '../files.js';
 import { callNative, type NativeTrainer } from './addon.js';
 
 /** AdamW (Loshchilov and Hutter 2019) behind a clip of the global gradient norm. Norms and biases are not decayed. */
@@ -94,7 +94,7 @@ export class Trainer implements Disposable {
   /** Writes optimizer.safetensors: moments and step count, and for full-parameter training the f32 masters. */
   async save(dir: string): Promise<void> {
     const native = await this.#native;
-    mkdirSync(dir, { recursive: true });
+    io('create', dir, () => makeFolder(dir));
     await callNative(() => native.save(join(dir, 'optimizer.safetensors')));
   }
 

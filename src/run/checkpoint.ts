@@ -12,7 +12,8 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { filesUnder, fsyncPath, io, ioError, writeDurably } from './durable.js';
+import { io, ioError } from '../files.js';
+import { filesUnder, fsyncPath, writeDurably } from './durable.js';
 
 /** What proves a checkpoint whole: every file with its size and hash. */
 interface Manifest {

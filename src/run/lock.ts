@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { SrcodeError } from '../errors.js';
-import { ioError } from './durable.js';
+import { ioError } from '../files.js';
 
 /** Who holds a lock: a process, told apart from a later one with the same number by its start time and boot. */
 interface Holder {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { io, writeDurably } from './durable.js';
+import { io } from '../files.js';
+import { writeDurably } from './durable.js';
 
 /** What decides the last bits of a result. */
 export interface Machine {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tinyModelDir } from '../assets.js';
 import { SrcodeError } from '../errors.js';
+import { ioError } from '../files.js';
 import { trainBpe } from './bpe-trainer.js';
 import { ByteTable } from './byte-table.js';
 import { createEncoder, type Encoder, splitter } from './encoder.js';
@@ -197,7 +198,7 @@ export class Tokenizer {
       await writeFile(join(dir, 'tokenizer.json'), `${JSON.stringify(this.#file.json, null, 1)}\n`);
       await writeFile(join(dir, 'tokenizer_config.json'), `${JSON.stringify(this.#config, null, 1)}\n`);
     } catch (cause) {
-      throw new SrcodeError('ERR_IO', `Cannot write the tokenizer to ${dir}: ${(cause as Error).message}`, { cause });
+      throw ioError('write the tokenizer to', dir, cause);
     }
   }
 
@@ -239,6 +240,6 @@ async function read(path: string): Promise<string | null> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new SrcodeError('ERR_IO', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw ioError('read', path, cause);
   }
 }

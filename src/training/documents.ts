@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { io } from '../run/durable.js';
+import { io } from '../files.js';
 
 /**
  * The files of pretraining: each path itself, or the source and text files under it when it is a folder, in order of name. Without paths,
