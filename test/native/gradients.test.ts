@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type LmBatch, linearLayers, Model, type PairBatch } from '../../src/native/model.js';
 import { llamaConfig, oddConfig, random, sequences } from '../support/models.js';
-import { nudgeTensors } from '../support/safetensors.js';
+import { nudge } from '../support/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'srcode-gradients-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -93,7 +93,7 @@ describe('gradients are the slopes of the loss (f32, finite differences within 1
     const to = join(scratch, `${name}-moved`);
     await cp(from, to, { recursive: true });
     const at = async (scale: number): Promise<Model> => {
-      nudgeTensors(join(from, 'model.safetensors'), join(to, 'model.safetensors'), d, scale);
+      nudge(join(from, 'model.safetensors'), join(to, 'model.safetensors'), d, scale);
       return Model.load(to, { dtype: 'f32' });
     };
     expect(Math.abs((await slope(at, lmLoss)) - dot(gradients, d)) / norm(gradients)).toBeLessThan(1e-3);
@@ -123,8 +123,8 @@ describe('gradients are the slopes of the loss (f32, finite differences within 1
       const lora = Object.fromEntries(Object.entries(d).filter(([key]) => !key.endsWith('_head.weight')));
       const heads = Object.fromEntries(Object.entries(d).filter(([key]) => key.endsWith('_head.weight')));
       const at = async (scale: number): Promise<Model> => {
-        nudgeTensors(join(from, 'adapter_model.safetensors'), join(to, 'adapter_model.safetensors'), lora, scale);
-        nudgeTensors(join(from, 'heads.safetensors'), join(to, 'heads.safetensors'), heads, scale);
+        nudge(join(from, 'adapter_model.safetensors'), join(to, 'adapter_model.safetensors'), lora, scale);
+        nudge(join(from, 'heads.safetensors'), join(to, 'heads.safetensors'), heads, scale);
         const other = await Model.create(config, { seed: 2, dtype: 'f32' });
         await other.adapters.load('a', to);
         return other;

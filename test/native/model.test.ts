@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { addonPaths } from '../../src/native/addon.js';
 import { linearLayers, Model } from '../../src/native/model.js';
 import { oddConfig, sequences } from '../support/models.js';
-import { nudgeTensors } from '../support/safetensors.js';
+import { nudge, readSafetensors } from '../support/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'srcode-model-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -150,13 +150,15 @@ describe('a trainer', () => {
     await model.adapters.save('a', folder);
     const file = join(folder, 'adapter_model.safetensors');
     const name = 'base_model.model.model.layers.1.mlp.down_proj.lora_B.weight';
-    nudgeTensors(file, file, { [name]: Float32Array.of(Number.POSITIVE_INFINITY) }, 1);
+    nudge(file, file, { [name]: Float32Array.of(Number.POSITIVE_INFINITY) }, 1);
     await model.adapters.load('b', folder);
     const batch = sequences(4, 2, 20, 40, oddConfig.vocabSize);
     using trainer = model.trainer({ adapter: 'b', maxNonFinite: 2 });
     expect((await trainer.step({ sequences: batch, lossWeights: ones(batch) })).skipped).toBe(true);
     await model.adapters.save('b', join(scratch, 'infinite-after'));
-    expect(readFileSync(join(scratch, 'infinite-after', 'adapter_model.safetensors'))).toEqual(readFileSync(file));
+    expect(readSafetensors(join(scratch, 'infinite-after', 'adapter_model.safetensors'))).toEqual(
+      readSafetensors(file),
+    );
     await expect(trainer.step({ sequences: batch, lossWeights: ones(batch) })).rejects.toMatchObject({
       code: 'ERR_NON_FINITE',
       message: expect.stringContaining('lora_'),

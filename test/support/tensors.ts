@@ -49,3 +49,16 @@ export function writeSafetensors(file: string, tensors: Record<string, Tensor>):
   );
   writeFileSync(file, Buffer.concat([length, json, ...data]));
 }
+
+// Writes the tensors of `from` to `to`, each moved by `scale` times its direction where it has one.
+export function nudge(from: string, to: string, direction: Record<string, Float32Array>, scale: number): void {
+  const tensors = readSafetensors(from);
+  for (const [name, delta] of Object.entries(direction)) {
+    const tensor = tensors[name];
+    if (tensor === undefined) throw new Error(`${from}: no tensor ${name}`);
+    delta.forEach((d, i) => {
+      tensor.values[i] = (tensor.values[i] as number) + scale * d;
+    });
+  }
+  writeSafetensors(to, tensors);
+}
