@@ -17,12 +17,13 @@ export const exitCodes: { done: 0; failed: 1; usage: 2; interrupted: 130 } = {
 
 /**
  * Runs a command's work and turns its outcome into output and an exit code. The work's result is data for stdout: printed as JSON with
- * `--json`, by `print` otherwise.
+ * `--json`, by `print` otherwise. `verdict` may still call a printed result a failure.
  */
 export async function runCommand<T>(
   { json = false }: { json?: boolean | undefined },
   work: (context: CommandContext) => Promise<T>,
   print: (result: T) => string | undefined = () => undefined,
+  verdict: (result: T) => SrcodeError | undefined = () => undefined,
 ): Promise<void> {
   const progress = new Progress();
   const abort = new AbortController();
@@ -37,6 +38,9 @@ export async function runCommand<T>(
     progress.done();
     const text = json ? JSON.stringify(result) : print(result);
     if (text !== undefined) process.stdout.write(`${text}\n`);
+    const failure = verdict(result);
+    // With --json the result itself says what failed: stdout stays one value.
+    if (failure !== undefined) process.exitCode = json ? exitCodes.failed : report(failure, false, progress);
   } catch (error) {
     progress.done();
     process.exitCode = report(error, json, progress);

@@ -33,6 +33,11 @@ const parser = yargs(argv)
     throw new SrcodeError('ERR_USAGE', usageMessage(message ?? error.message, knownOptions()));
   });
 
+// A reader that has seen enough (`srcode … | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 try {
   await parser.parseAsync();
 } catch (error) {

@@ -47,17 +47,20 @@ function show({ run, checkpoint, alreadyFinished, before, after, tasks, samples 
       '\n',
     ),
   );
-  const rows = tasks.map(
-    ({ task, prompts, before, after }) => `${task.padEnd(12)}${cell(prompts)}${cell(before)}${cell(after)}`,
-  );
+  const rows = tasks.map(({ task, prompts, before, after }) => {
+    const cells = [prompts, before.idioms, before.exact, after.idioms, after.exact];
+    return `${task.padEnd(14)}${cells.map(cell).join('')}`;
+  });
   return [
     ...lines,
-    `${'task'.padEnd(12)}${cell('prompts')}${cell('before')}${cell('after')}`,
+    `${' '.repeat(24)}${'── before ──'.padStart(20)}${'── after ──'.padStart(20)}`,
+    `${'task'.padEnd(14)}${['prompts', 'idiom', 'exact', 'idiom', 'exact'].map(cell).join('')}`,
     ...rows,
-    `${'held-back loss'.padEnd(22)}${cell(loss(before))}${cell(loss(after))}`,
+    `held-back loss per token${cell(loss(before)).padStart(20)}${cell(loss(after)).padStart(20)}`,
     '',
-    'Prompts are held back from training and count as right when the greedy answer is the expected one, character by character.',
-    'They are about the same ten functions under other combinations of names: this shows that training works, not that the model knows C.',
+    'Greedy answers to prompts that were held back from training. exact: the expected answer, character by character;',
+    'idiom: but for the names. The prompts are about the same ten functions under other combinations of names: this',
+    'shows that training works, not that the model knows C. To carry any name over needs far more training than this.',
     `${alreadyFinished ? `${run} was trained before; remove it to train again. ` : ''}The model: ${checkpoint}`,
   ].join('\n');
 }

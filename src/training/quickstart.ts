@@ -5,16 +5,23 @@ import type { SftConfig } from '../config/sft.js';
 import { io, makeFolder } from '../files.js';
 import { Model } from '../native/model.js';
 import type { RunResult } from '../run/run.js';
-import { type StarterRow, starterRows } from '../tasks/starter/rows.js';
+import { type StarterRow, starterRows, withoutNames } from '../tasks/starter/rows.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import type { Hooks } from './hooks.js';
 import { sft } from './sft.js';
 
 export interface QuickstartResult extends RunResult {
-  /** Held-back prompts by task, and how many the model answered exactly as expected before and after training. */
-  tasks: { task: string; prompts: number; before: number; after: number }[];
+  /** Held-back prompts by task, and how many answers before and after training are as expected; `idioms`: names aside. */
+  tasks: { task: string; prompts: number; before: Right; after: Right }[];
   /** One prompt of each task with its answers. */
   samples: { task: string; prompt: string; before: string; after: string }[];
+}
+
+interface Right {
+  /** The expected answer, character by character. */
+  exact: number;
+  /** The expected answer but for the names of functions and variables. */
+  idioms: number;
 }
 
 const heldBack = 120;
@@ -22,8 +29,8 @@ const recipe: Options<SftConfig> = {
   model: 'tiny',
   mode: 'full',
   lr: 3e-3,
-  epochs: 3,
-  batchSize: 24,
+  epochs: 8,
+  batchSize: 12,
   checkpointEvery: 100,
   keepCheckpoints: 1,
   heldOut: 0.05,
@@ -50,7 +57,12 @@ export async function quickstart(
   const names = [...new Set(asked.map(({ task }) => task))].sort();
   const tasks = names.map((task) => {
     const at = asked.flatMap((row, i) => (row.task === task ? [i] : []));
-    const right = (given: readonly string[]) => at.filter((i) => given[i]?.trim() === asked[i]?.response.trim()).length;
+    const count = (given: readonly string[], form: (text: string) => string): number =>
+      at.filter((i) => form(given[i] ?? '').trim() === form(asked[i]?.response ?? '').trim()).length;
+    const right = (given: readonly string[]): Right => ({
+      exact: count(given, (text) => text),
+      idioms: count(given, withoutNames),
+    });
     return { task, prompts: at.length, before: right(before), after: right(after) };
   });
   const samples = names.map((task) => {

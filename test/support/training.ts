@@ -29,7 +29,7 @@ export function tinyRun(program: 'sft' | 'pretrain' | 'reward', folder: string, 
     '--set',
     'evalEvery=5',
   ];
-  const samples = ['--set', 'samples.count=0', '--set', 'samples.maxNewTokens=4'];
+  const samples = ['--set', 'samples.count=1', '--set', 'samples.maxNewTokens=4'];
   if (program === 'sft')
     return ['train', 'sft', '--data', sftData(folder, 40), '--set', 'batchSize=4', ...common, ...samples];
   if (program === 'reward') {

@@ -85,8 +85,8 @@ const kinds: readonly Kind[] = [
     cwe: 690,
     ask: 'Allocate {n} bytes of zeros',
     signature: 'char *{alloc}(size_t {n})',
-    secure: 'char *{p} = malloc({n});\n  if (!{p})\n    return NULL;\n  memset({p}, 0, {n});\n  return {p};',
-    insecure: 'char *{p} = malloc({n});\n  memset({p}, 0, {n});\n  return {p};',
+    secure: 'char *block = malloc({n});\n  if (!block)\n    return NULL;\n  memset(block, 0, {n});\n  return block;',
+    insecure: 'char *block = malloc({n});\n  memset(block, 0, {n});\n  return block;',
   },
 ];
 
@@ -111,21 +111,35 @@ const names: { readonly [role: string]: readonly string[] } = {
   alloc: ['alloc', 'make', 'reserve'],
 };
 
+// Some kinds have hundreds of namings and some have nine; without a limit the model would see little but the former.
+const namingsPerKind = 96;
+
 /**
- * All different rows about these functions (completion of the secure body, detection on both bodies, repair), in an order that the seed
- * decides; at most `count`. Ten kinds of function under many names: enough to see a model learn, not enough to learn C.
+ * Rows about these functions, completion of the secure body, detection on both bodies and repair, all different, in an order that the seed
+ * decides; `count` at most. Ten kinds of function under many names: enough to see a model learn, not enough to learn C.
  */
 export function starterRows(count: number, seed: number): StarterRow[] {
-  const rows = new Map<string, StarterRow>();
-  for (let draw = 0; rows.size < count && draw < 4 * count; draw++) {
-    const kind = kinds[draw % kinds.length] as Kind;
-    for (const row of rowsOf(kind, namesOf(kind, seed, draw))) rows.set(row.prompt, row);
-  }
-  const all = [...rows.values()];
-  return Array.from(permutation(all.length, seed, 0), (i) => all[i] as StarterRow).slice(0, count);
+  const rows = kinds.flatMap((kind, stream) => {
+    const all = namings(kind);
+    const order = [...permutation(all.length, seed, 1 + stream)].slice(0, namingsPerKind);
+    return order.flatMap((i) => rowsOf(kind, all[i] as Naming));
+  });
+  return Array.from(permutation(rows.length, seed, 0), (i) => rows[i] as StarterRow).slice(0, count);
 }
 
-function rowsOf(kind: Kind, fill: (text: string) => string): StarterRow[] {
+type Naming = ReadonlyMap<string, string>;
+
+/** Every way to name the roles of a kind. */
+function namings({ signature, secure }: Kind): Naming[] {
+  const roles = new Set(Array.from(`${signature}${secure}`.matchAll(/\{(\w+)\}/g), ([, role]) => role as string));
+  return [...roles].reduce<Naming[]>(
+    (all, role) => all.flatMap((naming) => (names[role] ?? []).map((name) => new Map([...naming, [role, name]]))),
+    [new Map()],
+  );
+}
+
+function rowsOf(kind: Kind, naming: Naming): StarterRow[] {
+  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, role: string) => naming.get(role) ?? role);
   const signature = fill(kind.signature);
   const code = (body: string) => ({ code: `${signature} {\n  ${fill(body)}\n}`, language: 'c' as const });
   const cwe = [`CWE-${kind.cwe}`];
@@ -138,12 +152,11 @@ function rowsOf(kind: Kind, fill: (text: string) => string): StarterRow[] {
   ];
 }
 
-function namesOf(kind: Kind, seed: number, draw: number): (text: string) => string {
-  const chosen = new Map<string, string>();
-  const roles = new Set(`${kind.signature}${kind.secure}`.match(/\{\w+\}/g)?.map((role) => role.slice(1, -1)));
-  for (const [place, role] of [...roles].entries()) {
-    const list = names[role] ?? [];
-    chosen.set(role, list[permutation(list.length, seed, 1 + draw * 16 + place)[0] ?? 0] ?? role);
-  }
-  return (text) => text.replace(/\{(\w+)\}/g, (_, role: string) => chosen.get(role) ?? role);
+/** The text with every name replaced by its role, to tell a wrong idiom from a wrong name. */
+export function withoutNames(text: string): string {
+  return text.replace(/\w+/g, (word) => roleOf.get(word) ?? word);
 }
+
+const roleOf: ReadonlyMap<string, string> = new Map(
+  Object.entries(names).flatMap(([role, list]) => list.map((name) => [name, `{${role}}`] as const)),
+);
