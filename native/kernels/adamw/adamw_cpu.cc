@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/thread_pool.h"
-#include "kernels/adamw/adamw.h"
+#include "kernels/adamw/constants.h"
 #include "kernels/parallel.h"
 
 namespace srcode {
@@ -34,17 +34,13 @@ double sum_of_squares(const float* x, int64_t n) {
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-struct Coefficients {
-  float scale, keep, beta1, rest1, beta2, rest2, step_size, root, eps;
-};
-
 void update(float* __restrict param, const float* __restrict grad, float* __restrict m, float* __restrict v, int64_t n,
-            const Coefficients& c) {
+            float clip, float keep, const AdamwConstants& k) {
   for (int64_t i = 0; i < n; ++i) {
-    const float g = grad[i] * c.scale;
-    m[i] = c.beta1 * m[i] + c.rest1 * g;
-    v[i] = c.beta2 * v[i] + c.rest2 * (g * g);
-    param[i] = param[i] * c.keep - c.step_size * (m[i] / (std::sqrt(v[i]) / c.root + c.eps));
+    const float g = grad[i] * clip;
+    m[i] = k.beta1 * m[i] + k.rest1 * g;
+    v[i] = k.beta2 * v[i] + k.rest2 * (g * g);
+    param[i] = param[i] * keep - k.step_size * (m[i] / (std::sqrt(v[i]) / k.root + k.eps));
   }
 }
 
@@ -68,22 +64,14 @@ AdamwResult adamw(std::span<const AdamwTensor> tensors, const AdamwConfig& confi
   result.grad_norm = std::sqrt(total);
   if (result.bad_tensor >= 0) return result;
 
-  const double clip = config.clip_norm > 0 ? std::min(1.0, config.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
-  const auto step = static_cast<double>(config.step);
-  Coefficients c;
-  c.scale = static_cast<float>(clip);
-  c.beta1 = static_cast<float>(config.beta1), c.rest1 = static_cast<float>(1 - config.beta1);
-  c.beta2 = static_cast<float>(config.beta2), c.rest2 = static_cast<float>(1 - config.beta2);
-  c.step_size = static_cast<float>(config.lr / (1 - std::pow(config.beta1, step)));
-  c.root = static_cast<float>(std::sqrt(1 - std::pow(config.beta2, step)));
-  c.eps = static_cast<float>(config.eps);
-  const auto decayed = static_cast<float>(1 - config.lr * config.weight_decay);
+  const auto clip = static_cast<float>(clip_factor(config, result.grad_norm));
+  const AdamwConstants constants = adamw_constants(config);
   parallel(pool, count, [&](int64_t i) {
     const Chunk& chunk = chunks[i];
     const AdamwTensor& t = tensors[chunk.tensor];
-    Coefficients own = c;
-    own.keep = t.decay ? decayed : 1.0f;
-    update(t.param + chunk.begin, t.grad + chunk.begin, t.m + chunk.begin, t.v + chunk.begin, chunk.size, own);
+    const float keep = t.decay ? constants.keep : 1.0f;
+    update(t.param + chunk.begin, t.grad + chunk.begin, t.m + chunk.begin, t.v + chunk.begin, chunk.size, clip, keep,
+           constants);
   });
   return result;
 }

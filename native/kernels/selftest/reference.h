@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/adamw/adamw.h"
 #include "kernels/gae/gae.h"
 #include "kernels/ppo_loss/ppo_loss.h"
 
@@ -108,6 +109,42 @@ inline Loss ppo_loss(const PpoLoss& a) {
     s.value_loss += 0.5 * w * std::max(plain, bounded) * mean;
     out.grad_values[i] = plain >= bounded ? w * (v - target) * mean : 0;
   }
+  return out;
+}
+
+struct Adamw {
+  double norm = 0;
+  int64_t bad_tensor = -1;
+  std::vector<std::vector<double>> param, m, v;
+};
+
+// Every second tensor decays, the first one included.
+inline Adamw adamw(const std::vector<std::vector<float>>& param, const std::vector<std::vector<float>>& grad,
+                   const std::vector<std::vector<float>>& m, const std::vector<std::vector<float>>& v,
+                   const AdamwConfig& c) {
+  Adamw out;
+  for (size_t t = 0; t < param.size(); ++t) {
+    for (const float g : grad[t]) {
+      out.norm += double{g} * g;
+      if (out.bad_tensor < 0 && !std::isfinite(g)) out.bad_tensor = static_cast<int64_t>(t);
+    }
+    out.param.emplace_back(param[t].begin(), param[t].end());
+    out.m.emplace_back(m[t].begin(), m[t].end());
+    out.v.emplace_back(v[t].begin(), v[t].end());
+  }
+  out.norm = std::sqrt(out.norm);
+  if (out.bad_tensor >= 0) return out;
+  const auto step = static_cast<double>(c.step);
+  const double clip = c.clip_norm > 0 ? std::min(1.0, c.clip_norm / (out.norm + 1e-6)) : 1;
+  for (size_t t = 0; t < param.size(); ++t)
+    for (size_t i = 0; i < param[t].size(); ++i) {
+      double &p = out.param[t][i], &m_i = out.m[t][i], &v_i = out.v[t][i];
+      const double g = grad[t][i] * clip;
+      if (t % 2 == 0) p -= c.lr * c.weight_decay * p;
+      m_i = c.beta1 * m_i + (1 - c.beta1) * g;
+      v_i = c.beta2 * v_i + (1 - c.beta2) * g * g;
+      p -= c.lr * (m_i / (1 - std::pow(c.beta1, step))) / (std::sqrt(v_i / (1 - std::pow(c.beta2, step))) + c.eps);
+    }
   return out;
 }
 
