@@ -4,8 +4,18 @@ export type { RewardConfig } from './config/reward.js';
 export type { Options } from './config/schema.js';
 export type { SftConfig } from './config/sft.js';
 export { SrcodeError } from './errors.js';
+export { benchKernels, type KernelBenchRow } from './native/bench-kernels.js';
+export {
+  type Clip,
+  kernels,
+  type LoraUpdateInput,
+  type PpoLossInput,
+  type PpoLossResult,
+  type TokenSpans,
+} from './native/kernels.js';
 export { Model } from './native/model.js';
 export type { ModelConfig } from './native/model-config.js';
+export { type SelftestRow, selftest } from './native/selftest.js';
 export type { Trainer } from './native/trainer.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
 export { Tokenizer } from './tokenizer/index.js';

@@ -11,6 +11,63 @@ export interface Addon {
     dtype: 'bf16' | 'f32';
     threads: number;
   }): Promise<{ flops: number; readBytesPerSecond: number }>;
+
+  // The RL kernels on typed arrays. kernels.ts checks what they are given.
+  firstNonFinite(values: Float32Array): number;
+  gae(args: {
+    rewards: Float32Array;
+    values: Float32Array;
+    cuSeqlens: Int32Array;
+    gamma: number;
+    lambda: number;
+    advantages: Float32Array;
+    returns: Float32Array;
+  }): void;
+  tokenRewards(args: {
+    cuSeqlens: Int32Array;
+    sequence: Int32Array;
+    start: Int32Array;
+    end: Int32Array;
+    reward: Float32Array;
+    penalty: Float32Array | undefined;
+    terminal: Float32Array | undefined;
+    kl: Float32Array | undefined;
+    beta: number;
+    rewards: Float32Array;
+  }): void;
+  ppoLoss(args: {
+    logProbs: Float32Array;
+    oldLogProbs: Float32Array;
+    advantages: Float32Array;
+    weights: Float32Array | undefined;
+    values: Float32Array | undefined;
+    oldValues: Float32Array | undefined;
+    returns: Float32Array | undefined;
+    valueClip: number;
+    clip: object;
+    sum: boolean;
+    gradLogProbs: Float32Array;
+    gradValues: Float32Array;
+  }): { loss: number; valueLoss: number; clipFraction: number; approxKl: number; weight: number };
+  adamw(args: {
+    params: readonly Float32Array[];
+    grads: readonly Float32Array[];
+    m: readonly Float32Array[];
+    v: readonly Float32Array[];
+    step: number;
+    lr: number;
+    beta1: number;
+    beta2: number;
+    eps: number;
+    weightDecay: number;
+    clipNorm: number;
+  }): { gradNorm: number; badTensor: number };
+  cudaDevices(): number;
+  selftestKernels(
+    device: 'cpu' | 'cuda',
+    threads: number,
+  ): Promise<{ name: string; shape: string; maxError: number; tolerance: number; ok: boolean }[]>;
+  benchKernels(tokens: number, threads: number): Promise<{ name: string; bytes: number; seconds: number }[]>;
 }
 
 export interface CancelToken {
