@@ -25,7 +25,7 @@ TEST_CASE("cuda: every kernel agrees with its CPU twin over odd shapes, under se
     try {
       rows = selftest(cuda::kernels, {nullptr, stream});
     } catch (const Error& error) {
-      FAIL(error.code() << ": " << error.what());
+      FAIL(std::string(error.code()) << ": " << std::string(error.what()));
     }
     for (const SelftestRow& row : rows) {
       INFO(row.name << " (" << row.shape << "), seed " << seed << ": error " << row.max_error << ", tolerance "
