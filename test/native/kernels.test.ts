@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Clip, kernels } from '../../src/native/kernels.js';
 import { fixtures, readIndex } from '../support/fixtures.js';
-import { readTensors } from '../support/safetensors.js';
+import { readSafetensors } from '../support/tensors.js';
 
 const f32 = (...values: number[]): Float32Array => Float32Array.from(values);
 const i32 = (...values: number[]): Int32Array => Int32Array.from(values);
@@ -297,8 +297,8 @@ describe('loraUpdate', () => {
 
 // Computed in double by torch's autograd and torch.optim, from the same f32 inputs (test/oracle/kernels.py).
 describe('torch', () => {
-  const recorded = readTensors(join(fixtures, 'kernels.safetensors'));
-  const tensor = (name: string): Float32Array => (recorded[name] as { data: Float32Array }).data;
+  const recorded = readSafetensors(join(fixtures, 'kernels.safetensors'));
+  const tensor = (name: string): Float32Array => (recorded[name] as { values: Float32Array }).values;
   const { gae, ppoLoss, loraUpdate } = readIndex().kernels;
 
   test('gae agrees', () => {
