@@ -76,9 +76,13 @@ test('the TypeScript half works: the embedded tokenizer gives a text back', () =
 
 test('the native half says how to build itself', () => {
   const output = node(`
-    import { Model } from 'srcode';
-    await Model.load('tiny').then(() => console.log('loaded'), (error) => console.log(error.name, error.code, error.message));`);
-  expect(output).toMatch(/^SrcodeError ERR_NATIVE_MISSING [\s\S]*`npm run build:native`/);
+    import { kernels, Model } from 'srcode';
+    const gae = { rewards: new Float32Array(1), values: new Float32Array(1), cuSeqlens: Int32Array.of(0, 1), gamma: 1, lambda: 1 };
+    for (const call of [() => Model.load('tiny'), async () => kernels.gae(gae)]) {
+      await call().then(() => console.log('loaded'), (error) => console.log(error.name, error.code, error.message));
+    }`);
+  expect(output.match(/^SrcodeError ERR_NATIVE_MISSING /gm)).toHaveLength(2);
+  expect(output.match(/`npm run build:native`/g)).toHaveLength(2);
 });
 
 test('require() gives the same names as import', () => {
@@ -98,13 +102,13 @@ test('only the public entries can be imported', () => {
 test('a strict TypeScript program compiles against the declarations', () => {
   writeFileSync(
     join(inProject().project, 'program.ts'),
-    `import { Model, pretrain, rewardModel, sft, SrcodeError, Tokenizer } from 'srcode';
+    `import { kernels, Model, pretrain, rewardModel, sft, SrcodeError, Tokenizer } from 'srcode';
     export async function main(): Promise<Float32Array[]> {
       const tokenizer = await Tokenizer.load('tiny');
       using model = await Model.load('tiny', { dtype: 'bf16' });
       return model.logProbs([tokenizer.encode('int x;')]);
     }
-    export const programs = [pretrain, sft, rewardModel, SrcodeError];`,
+    export const programs = [kernels.gae, pretrain, sft, rewardModel, SrcodeError];`,
   );
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = [
