@@ -1,10 +1,10 @@
+export { benchKernels, type KernelBenchRow } from './bench/index.js';
 export type { PretrainConfig } from './config/pretrain.js';
 export { pretrainPresets } from './config/pretrain.js';
 export type { RewardConfig } from './config/reward.js';
 export type { Options } from './config/schema.js';
 export type { SftConfig } from './config/sft.js';
 export { SrcodeError } from './errors.js';
-export { benchKernels, type KernelBenchRow } from './native/bench-kernels.js';
 export {
   type Clip,
   kernels,

@@ -18,12 +18,17 @@ export const benchCommand: CommandModule = {
     yargs
       .command(bench('sft', 'One optimiser step of LoRA fine-tuning', async (given) => (await load()).benchSft(given)))
       .command(bench('generate', 'One decode step of sampling', async (given) => (await load()).benchGenerate(given)))
-      .demandCommand(1, 'Expected what to measure: sft or generate'),
+      .command(bench('kernels', 'The kernels of reinforcement learning, as shares of the memory bandwidth', kernels))
+      .demandCommand(1, 'Expected what to measure: sft, generate or kernels'),
   handler: () => {},
 };
 
 function load(): Promise<typeof import('../bench/index.js')> {
   return import('../bench/index.js');
+}
+
+async function kernels({ threads, signal }: Given): Promise<object> {
+  return (await load()).benchKernels({ threads, signal });
 }
 
 function bench(
@@ -72,20 +77,20 @@ function bench(
   };
 }
 
+// One result is a column of its fields; rows are lines of theirs under a heading.
 function table(result: object): string {
-  return Object.entries(result)
-    .flatMap(([key, value]) =>
-      Array.isArray(value) ? value.map((row) => [key, row] as const) : [[key, value] as const],
-    )
-    .map(
-      ([key, value]) =>
-        `${key.padEnd(24)} ${
-          typeof value === 'object'
-            ? Object.values(value as object)
-                .map(short)
-                .join('  ')
-            : short(value)
-        }`,
+  if (!Array.isArray(result)) {
+    return Object.entries(result)
+      .map(([key, value]) => `${key.padEnd(24)} ${short(value)}`)
+      .join('\n');
+  }
+  const lines = [Object.keys(result[0] ?? {}), ...result.map((row) => Object.values(row).map(short))];
+  return lines
+    .map((line) =>
+      line
+        .map((cell) => cell.padEnd(20))
+        .join('')
+        .trimEnd(),
     )
     .join('\n');
 }

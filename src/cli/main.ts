@@ -8,6 +8,7 @@ import { benchCommand } from './bench.js';
 import { report } from './command.js';
 import { generateCommand } from './generate.js';
 import { quickstartCommand } from './quickstart.js';
+import { selftestCommand } from './selftest.js';
 import { trainCommand } from './train.js';
 
 const argv = hideBin(process.argv);
@@ -18,6 +19,7 @@ const parser = yargs(argv)
   .command(generateCommand)
   .command(quickstartCommand)
   .command(benchCommand)
+  .command(selftestCommand)
   .demandCommand(1, 'Expected a command')
   .recommendCommands()
   .strict()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { benchKernels } from '../../src/bench/kernels.js';
 import { loadAddon } from '../../src/native/addon.js';
-import { benchKernels } from '../../src/native/bench-kernels.js';
 import { selftest } from '../../src/native/selftest.js';
 
 test('every kernel of the CPU agrees with its definition in double', async () => {

@@ -1,5 +1,5 @@
 import { SrcodeError } from '../errors.js';
-import { callNative, loadAddon } from './addon.js';
+import { callNative, loadAddon } from '../native/addon.js';
 
 export interface KernelBenchRow {
   name: string;
