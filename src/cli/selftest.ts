@@ -16,7 +16,7 @@ export const selftestCommand: CommandModule<unknown, SelftestArgs> = {
   builder: (yargs: Argv) =>
     yargs
       .option('device', {
-        type: 'string',
+        choices: ['cpu', 'cuda', 'cuda:0'],
         default: 'cpu',
         requiresArg: true,
         describe: 'cpu: against plain loops in double; cuda:0: against the CPU',
