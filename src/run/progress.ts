@@ -58,7 +58,8 @@ export class Progress {
       this.#out.write(`${text}\n`);
       return;
     }
-    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns ?? 80) - 1)}`);
+    // A terminal without a size says 0 columns.
+    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns || 80) - 1)}`);
     this.#drawn = true;
   }
 

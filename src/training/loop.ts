@@ -50,6 +50,10 @@ export async function trainLoop(
     if (step === run.step) noticeOf(hooks)({ level: 'info', message: describeMemory(await work.memory()) });
     step++;
     const last = step === steps;
+    if (learned.skipped) {
+      const message = `Step ${step} changed nothing: its gradient was not finite (norm ${learned.gradNorm}).`;
+      noticeOf(hooks)({ level: 'warn', message });
+    }
     const measured = last || isDue(step, config.evalEvery) ? await work.measure(step) : {};
     const metrics = { ...named(learned, lr), ...measured };
     run.metrics(step, metrics, time);

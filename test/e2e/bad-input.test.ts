@@ -217,3 +217,12 @@ test('a run with another config is refused with the differing keys and stays as 
   ]);
   expect(readFileSync(join(run, 'metrics.jsonl'), 'utf8')).toBe(before);
 });
+
+test('a run whose gradients stay non-finite warns, ends and names the first bad tensor', async () => {
+  const run = join(folder, 'diverged');
+  const args = [...tinyRun('sft', folder, run), '--set', 'mode=full', '--set', 'lr=1e30', '--set', 'schedule.warmup=0'];
+  const { code, stderr } = await srcode(args);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/warning: Step \d+ changed nothing/);
+  expect(stderr).toMatch(/error: .*not finite 3 time.*model\.\S+weight/);
+});
