@@ -1,4 +1,16 @@
-export { benchKernels, type KernelBenchRow } from './bench/index.js';
+export {
+  type BenchGenerateOptions,
+  type BenchGenerateResult,
+  type BenchKernelsOptions,
+  type BenchKernelsResult,
+  type BenchSftOptions,
+  type BenchSftResult,
+  type BenchSize,
+  benchGenerate,
+  benchKernels,
+  benchSft,
+  type KernelBenchRow,
+} from './bench/index.js';
 export type { PretrainConfig } from './config/pretrain.js';
 export { pretrainPresets } from './config/pretrain.js';
 export type { RewardConfig } from './config/reward.js';

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kSeconds = 0.5;  // for each of the two
 
-// benchMachine({ dtype: 'bf16' | 'f32', threads: number }): Promise<{ flops: number, readBytesPerSecond: number }>
+// benchMachine({ dtype: 'bf16' | 'f32', threads: number }): Promise<{ flops, readBytesPerSecond, isa, threads }>
 Napi::Value bench_machine(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Napi::Object options = object(info[0], "options");
@@ -36,6 +36,8 @@ Napi::Value bench_machine(const Napi::CallbackInfo& info) {
           Napi::Object out = Napi::Object::New(env);
           out.Set("flops", rates->flops);
           out.Set("readBytesPerSecond", rates->read);
+          out.Set("isa", name_of(best_isa()));
+          out.Set("threads", threads);
           return out;
         });
   });

@@ -8,8 +8,11 @@ export interface Machine {
   flops: number;
   /** Bytes a second of a sum over an array that no cache holds. */
   readBytesPerSecond: number;
+  isa: string;
+  threads: number;
 }
 
+/** `threads` 0: one for each usable CPU. */
 export function measureMachine({ dtype, threads }: { dtype: 'bf16' | 'f32'; threads: number }): Promise<Machine> {
   return callNative(() => loadAddon().benchMachine({ dtype, threads }));
 }

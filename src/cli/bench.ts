@@ -27,8 +27,8 @@ function load(): Promise<typeof import('../bench/index.js')> {
   return import('../bench/index.js');
 }
 
-async function kernels({ threads, signal }: Given): Promise<object> {
-  return (await load()).benchKernels({ threads, signal });
+async function kernels({ batch: _, ...given }: Given): Promise<object> {
+  return (await load()).benchKernels(given);
 }
 
 function bench(
@@ -36,21 +36,20 @@ function bench(
   describe: string,
   measure: (given: Given) => Promise<object>,
 ): CommandModule<unknown, BenchArgs> {
-  const sized = name !== 'kernels';
+  const batched = name !== 'kernels';
   return {
     command: name,
     describe,
     builder: (yargs) => {
-      if (sized) {
-        yargs
-          .option('size', {
-            choices: ['small', '0.5b'],
-            default: 'small',
-            requiresArg: true,
-            describe: 'small: hidden 256, 6 layers; 0.5b: the shape of Qwen2.5-0.5B',
-          })
-          .option('batch', { type: 'number', requiresArg: true, describe: 'sequences at a time' });
-      }
+      yargs.option('size', {
+        choices: ['small', '0.5b'],
+        default: 'small',
+        requiresArg: true,
+        describe: batched
+          ? 'small: hidden 256, 6 layers; 0.5b: the shape of Qwen2.5-0.5B'
+          : 'small: 8 Mi tokens; 0.5b: 16 Mi',
+      });
+      if (batched) yargs.option('batch', { type: 'number', requiresArg: true, describe: 'sequences at a time' });
       return yargs
         .option('threads', {
           type: 'number',
@@ -77,22 +76,25 @@ function bench(
   };
 }
 
-// One result is a column of its fields; rows are lines of theirs under a heading.
+// A column of the result's fields; a list among them is a table of its own below.
 function table(result: object): string {
-  if (!Array.isArray(result)) {
-    return Object.entries(result)
-      .map(([key, value]) => `${key.padEnd(24)} ${short(value)}`)
-      .join('\n');
-  }
-  const lines = [Object.keys(result[0] ?? {}), ...result.map((row) => Object.values(row).map(short))];
-  return lines
-    .map((line) =>
-      line
-        .map((cell) => cell.padEnd(20))
-        .join('')
-        .trimEnd(),
-    )
-    .join('\n');
+  const entries = Object.entries(result);
+  const lists = entries.filter(([, value]) => Array.isArray(value)).map(([, value]) => rows(value as object[]));
+  const fields = entries
+    .filter(([, value]) => !Array.isArray(value))
+    .map(([key, value]) => `${key.padEnd(24)} ${short(value)}`);
+  return [...fields, ...lists.flatMap((list) => ['', ...list])].join('\n');
+}
+
+function rows(list: readonly object[]): string[] {
+  const lines = [Object.keys(list[0] ?? {}), ...list.map((row) => Object.values(row).map(short))];
+  const width = (column: number): number => Math.max(...lines.map((line) => (line[column] ?? '').length)) + 2;
+  return lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(width(column)))
+      .join('')
+      .trimEnd(),
+  );
 }
 
 function short(value: unknown): string {

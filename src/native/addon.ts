@@ -10,7 +10,7 @@ export interface Addon {
   benchMachine(options: {
     dtype: 'bf16' | 'f32';
     threads: number;
-  }): Promise<{ flops: number; readBytesPerSecond: number }>;
+  }): Promise<{ flops: number; readBytesPerSecond: number; isa: string; threads: number }>;
 
   // The RL kernels on typed arrays. kernels.ts checks what they are given.
   firstNonFinite(values: Float32Array): number;

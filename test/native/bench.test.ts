@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { benchGenerate, benchSft } from '../../src/bench/index.js';
+import { benchGenerate, benchKernels, benchSft } from '../../src/bench/index.js';
 import { measureMachine } from '../../src/bench/machine.js';
 
 // Not how fast: that what is reported is of one piece.
@@ -24,6 +24,16 @@ test('a decode step', async () => {
   expect(result).toMatchObject({ bench: 'generate', batch: 2, prompt: 8, tokens: 17, threads: 1 });
   expect(result.tokensPerSecond).toBeCloseTo(2 / result.secondsPerStep, 6);
   expect(result.bandwidthShare).toBeGreaterThan(0);
+});
+
+test('the reinforcement-learning kernels', async () => {
+  const { kernels, tokens, threads } = await benchKernels({ tokens: 1 << 16, threads: 1 });
+  expect([tokens, threads]).toEqual([1 << 16, 1]);
+  expect(kernels.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['gae', 'ppo loss ppo', 'adamw', 'read', 'triad']),
+  );
+  for (const { milliseconds, tokensPerSecond } of kernels)
+    expect(milliseconds * tokensPerSecond).toBeCloseTo(1000 * tokens, 3);
 });
 
 test.each([{ batch: 0 }, { batch: 1.5 }, { tokens: 1 }, { repeats: -1 }])('%o is refused', async (options) => {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { benchKernels } from '../../src/bench/kernels.js';
 import { loadAddon } from '../../src/native/addon.js';
 import { selftest } from '../../src/native/selftest.js';
 
@@ -22,15 +21,4 @@ test('a device that is not there is one clear error', async () => {
     message: expect.stringMatching(/driver|nvcc/),
   });
   await expect(selftest({ device: 'gpu' })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG' });
-});
-
-test('the bench times each kernel beside the memory', async () => {
-  const rows = await benchKernels({ tokens: 4096, threads: 1 });
-  expect(rows.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['read', 'triad', 'gae', 'ppo loss ppo', 'adamw']),
-  );
-  for (const { seconds, shareOfBandwidth } of rows) {
-    expect(seconds).toBeGreaterThan(0);
-    expect(shareOfBandwidth).toBeGreaterThan(0);
-  }
 });
