@@ -1,5 +1,5 @@
 #pragma once
-#include <emmintrin.h>
+#include <immintrin.h>
 
 #include <cstdint>
 #include <cstring>
@@ -16,7 +16,6 @@ template <int W>
 struct LanesOf {
   typedef float Floats __attribute__((vector_size(W * 4)));
   typedef int32_t Bits __attribute__((vector_size(W * 4)));
-  typedef float HalfFloats __attribute__((vector_size(W * 2)));
   typedef double HalfDoubles __attribute__((vector_size(W * 4)));
 };
 template <int W>
@@ -52,15 +51,37 @@ template <int W>
 SRCODE_INLINE Lanes<W> splat(float x) {
   return x - Lanes<W>{};
 }
+// The compiler makes a comparison and a blend of a ? :, where the processor has an instruction.
 template <int W>
 SRCODE_INLINE Lanes<W> min(Lanes<W> a, Lanes<W> b) {
   if constexpr (W == 4) return _mm_min_ps(a, b);
-  return a < b ? a : b;
+#ifdef __AVX2__
+  if constexpr (W == 8) return _mm256_min_ps(a, b);
+#endif
+#ifdef __AVX512F__
+  if constexpr (W == 16) return _mm512_min_ps(a, b);
+#endif
 }
 template <int W>
 SRCODE_INLINE Lanes<W> max(Lanes<W> a, Lanes<W> b) {
   if constexpr (W == 4) return _mm_max_ps(a, b);
-  return a > b ? a : b;
+#ifdef __AVX2__
+  if constexpr (W == 8) return _mm256_max_ps(a, b);
+#endif
+#ifdef __AVX512F__
+  if constexpr (W == 16) return _mm512_max_ps(a, b);
+#endif
+}
+// a b + c, in one rounding from AVX2 on.
+template <int W>
+SRCODE_INLINE Lanes<W> fma(Lanes<W> a, Lanes<W> b, Lanes<W> c) {
+  if constexpr (W == 4) return a * b + c;
+#ifdef __AVX2__
+  if constexpr (W == 8) return _mm256_fmadd_ps(a, b, c);
+#endif
+#ifdef __AVX512F__
+  if constexpr (W == 16) return _mm512_fmadd_ps(a, b, c);
+#endif
 }
 
 template <int W, int N, int... I>
@@ -96,16 +117,23 @@ struct DoubleSum {
   using Doubles = typename LanesOf<W>::HalfDoubles;
   Doubles low = {}, high = {};
 
-  SRCODE_INLINE void add(Lanes<W> x) {
-    if constexpr (W == 4) {  // the compiler would convert a half one by one
+  SRCODE_INLINE void add(Lanes<W> x) {  // the compiler would widen in pieces
+    if constexpr (W == 4) {
       low += _mm_cvtps_pd(x);
       high += _mm_cvtps_pd(_mm_movehl_ps(x, x));
-    } else {
-      typename LanesOf<W>::HalfFloats half[2];
-      std::memcpy(half, &x, sizeof x);
-      low += __builtin_convertvector(half[0], Doubles);
-      high += __builtin_convertvector(half[1], Doubles);
     }
+#ifdef __AVX2__
+    if constexpr (W == 8) {
+      low += _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+      high += _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    }
+#endif
+#ifdef __AVX512F__
+    if constexpr (W == 16) {
+      low += _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+      high += _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    }
+#endif
   }
   double total() const {
     const Doubles both = low + high;

@@ -36,6 +36,8 @@ struct GaeScan {
 struct TokenKernels {
   void (*gae_scan)(GaeScan&, const float* rewards, const float* values, int64_t count, float* advantages,
                    float* returns);
+  // rewards[i] = spans[i] - penalty - beta kl[i], in double and rounded once; kl may be null; in place.
+  void (*reward_run)(float* rewards, double penalty, double beta, const float* kl, int64_t count);
   // Tokens [begin, end) of a loss.
   PpoSums (*ppo_chunk)(const PpoLoss&, const PpoConstants&, int64_t begin, int64_t end);
   double (*weight_chunk)(const float* weights, int64_t count);

@@ -10,7 +10,7 @@
 namespace srcode {
 namespace {
 
-constexpr int64_t kTile = 512;     // rewards built at a time
+constexpr int64_t kTile = 1024;    // rewards built at a time
 constexpr int64_t kGrain = 32768;  // tokens that make a task worth handing out
 
 // Chan, Golub and LeVeque 1979: moments of two samples together.
@@ -39,6 +39,10 @@ Moments scan_sequence(const Gae& args, int64_t sequence, const TokenKernels& ker
   for (int64_t end = length; end > 0;) {  // the first tile takes the remainder, the others are whole
     const int64_t count = end % kTile != 0 ? end % kTile : kTile, first = end - count;
     float* rewards = args.built != nullptr ? args.built + begin + first : tile;
+    // The processor foresees one direction a stream, not tiles that go down and are read upwards.
+    if (args.parts.kl != nullptr)
+      for (int64_t i = 0; i < std::min(kTile, first); i += 16)
+        __builtin_prefetch(args.parts.kl + begin + first - 1 - i);
     build_rewards(args.parts, sequence, first, count, rewards);
     kernels.gae_scan(scan, rewards, values + first, count, advantages + first, returns + first);
     end = first;

@@ -15,14 +15,14 @@ template <int W>
 SRCODE_INLINE Exponential<W> exponential(Lanes<W> x) {
   x = min<W>(max<W>(x, splat<W>(-87.0f)), splat<W>(88.0f));
   // x = n ln 2 + r: adding 1.5 * 2^23 leaves n in the low bits of the mantissa, rounded to nearest.
-  const Lanes<W> magic = splat<W>(12582912.0f), shifted = x * 1.44269504f + magic, n = shifted - magic;
-  const Lanes<W> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Lanes<W> q = r * (1.0f / 5040) + 1.0f / 720;
-  q = q * r + 1.0f / 120;
-  q = q * r + 1.0f / 24;
-  q = q * r + 1.0f / 6;
-  q = q * r + 0.5f;
-  const Lanes<W> tail = q * r * r;
+  const Lanes<W> magic = splat<W>(12582912.0f), shifted = fma<W>(x, splat<W>(1.44269504f), magic), n = shifted - magic;
+  const Lanes<W> r = fma<W>(n, splat<W>(2.12194440e-4f), fma<W>(n, splat<W>(-0.693359375f), x));
+  Lanes<W> q = fma<W>(r, splat<W>(1.0f / 5040), splat<W>(1.0f / 720));
+  q = fma<W>(q, r, splat<W>(1.0f / 120));
+  q = fma<W>(q, r, splat<W>(1.0f / 24));
+  q = fma<W>(q, r, splat<W>(1.0f / 6));
+  q = fma<W>(q, r, splat<W>(0.5f));
+  const Lanes<W> tail = q * (r * r);
   const LaneBits<W> power = ((LaneBits<W>)shifted << 23) + 0x3f800000;  // 2^n: the bits of magic leave by the shift
   const Lanes<W> value = (Lanes<W>)power * (1.0f + (r + tail));
   return {value, n == 0.0f ? tail : value - 1.0f - x};

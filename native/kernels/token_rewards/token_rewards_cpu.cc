@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernels/parallel.h"
+#include "kernels/token_kernels.h"
 #include "kernels/token_rewards/build.h"
 
 namespace srcode {
@@ -23,11 +24,7 @@ void build_rewards(const TokenRewards& parts, int64_t sequence, int64_t first, i
   const bool last = first + count == length && count > 0 && parts.terminal != nullptr;
   double final_reward = 0;
   if (last) final_reward = out[count - 1] - penalty - (kl ? beta * kl[count - 1] : 0.0) + parts.terminal[sequence];
-  if (kl != nullptr) {
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(out[i] - penalty - beta * kl[i]);
-  } else if (penalty != 0) {
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(out[i] - penalty);
-  }
+  token_kernels().reward_run(out, penalty, beta, kl, count);
   if (last) out[count - 1] = static_cast<float>(final_reward);
 }
 
