@@ -254,9 +254,9 @@ function trial(tree, objects, work, bug) {
     // The planted file comes first among the includes.
     shell(
       command
-        .replace(/ -o \S+/, ` -o ${made}`)
-        .replace(/ -I/, ` -w -I${work} -I`)
-        .replace(/ -MF \S+/, ` -MF ${made}.d`)
+        .replace(/ -o \S+/, ` -o '${made}'`)
+        .replace(/ -I/, ` -w -I'${work}' -I`)
+        .replace(/ -MF \S+/, ` -MF '${made}.d'`)
         .replaceAll(source, header ? source : planted),
       directory,
     );
@@ -264,10 +264,8 @@ function trial(tree, objects, work, bug) {
   });
   const program = join(work, 'program');
   const archives = ['test-native/cuda/libsrcode_emulator.a', 'libsrcode_core.a'].map((name) => join(tree, name));
-  shell(
-    `${objects[0].command.split(' ')[0]} ${linked.join(' ')} ${archives.join(' ')} -ldl -lpthread -o ${program}`,
-    work,
-  );
+  const compiler = objects[0].command.split(' ')[0];
+  execFileSync(compiler, [...linked, ...archives, '-ldl', '-lpthread', '-o', program], { stdio: 'pipe' });
   return spawnSync(program, ['--test-case=cuda*', '--no-version=true'], {
     encoding: 'utf8',
     timeout: 300_000,

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BatchPlan, batches } from '../../src/dataset/batches.js';
@@ -71,7 +72,7 @@ describe('toExample', () => {
   });
 
   test("Llama's BOS comes first and is not learned", async () => {
-    const llama = await Tokenizer.load(new URL('../fixtures/tokenizer/llama2', import.meta.url).pathname);
+    const llama = await Tokenizer.load(fileURLToPath(new URL('../fixtures/tokenizer/llama2', import.meta.url)));
     const { tokens, lossWeights } = toExample(llama, row('int x', 'y'));
     expect([tokens[0], tokens.at(-1), lossWeights[0]]).toEqual([1, 2, 0]);
     expect([...tokens].filter((id) => id === 1)).toHaveLength(1);
