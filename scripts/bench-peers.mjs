@@ -99,20 +99,27 @@ const peer = ([script, ...args], timeoutMs) =>
 
 const best = (results) => results.reduce((a, b) => (b.secondsPerStep < a.secondsPerStep ? b : a));
 
-async function runCase(name, deadline) {
-  const { ours: args, peers, share } = cases[name];
+// Rounds until the case's time is used up. A round that is cut off by the clock costs only itself, once there is a whole pair.
+async function runCase(name, minutes) {
+  const { ours: args, peers } = cases[name];
   const started = performance.now();
-  const budget = share * Number(options.minutes) * 60_000;
+  const deadline = started + minutes * 60_000;
   const [mine, theirs] = [[], []];
   const left = () => Math.max(1, Math.round(deadline - performance.now()));
-  for (let round = 1, last = 0; round <= MAX_ROUNDS && performance.now() - started + last < budget; round++) {
+  for (let round = 1, last = 0; round <= MAX_ROUNDS && performance.now() + last < deadline; round++) {
     const begun = performance.now();
     for (const each of peers) {
-      mine.push(await ours(args, left()));
-      theirs.push(await peer(each, left()));
-      say(
-        `${name}: ours ${mine.at(-1).secondsPerStep.toFixed(4)} s, peer ${theirs.at(-1).secondsPerStep.toFixed(4)} s`,
-      );
+      try {
+        const our = await ours(args, left());
+        const their = await peer(each, left());
+        mine.push(our);
+        theirs.push(their);
+        say(`${name}: ours ${our.secondsPerStep.toFixed(4)} s, peer ${their.secondsPerStep.toFixed(4)} s`);
+      } catch (error) {
+        if (theirs.length === 0 || performance.now() < deadline) throw error;
+        process.stderr.write(`bench-peers: ${name}: out of time at ${each.join(' ')}; --minutes gives more\n`);
+        break;
+      }
     }
     last = performance.now() - begun;
   }
@@ -135,9 +142,13 @@ if (problem) {
   process.exit(2);
 }
 const deadline = performance.now() + Number(options.minutes) * 60_000;
-for (const name of options.case) {
+for (const [i, name] of options.case.entries()) {
+  // Its share of the time that is left among the cases that are.
+  const shares = options.case.slice(i).map((each) => cases[each].share);
+  const part = cases[name].share / shares.reduce((a, b) => a + b);
   try {
-    process.stdout.write(`${JSON.stringify(await runCase(name, deadline))}\n`);
+    const line = await runCase(name, (part * (deadline - performance.now())) / 60_000);
+    process.stdout.write(`${JSON.stringify(line)}\n`);
   } catch (error) {
     process.stderr.write(`bench-peers: ${name}: ${error.message}\n`);
     process.exitCode = 1;
