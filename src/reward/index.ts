@@ -1,0 +1,3 @@
+export { type AnswerBytes, answerBytes, type PlacedAnswer, tokensOf } from './answer.js';
+export { type CreditShare, creditShare } from './credit.js';
+export { type AnswerReward, answerReward, batchRewards, type JudgedAnswer, type RewardBreakdown } from './reward.js';
