@@ -14,6 +14,63 @@ export function permutation(n: number, seed: number, stream: number): Uint32Arra
   return order;
 }
 
+/** A stream of random numbers that is a function of (seed, stream) alone. */
+export class RandomStream {
+  readonly #next: () => number;
+
+  constructor(seed: number, stream: number) {
+    this.#next = sfc32(seed, stream);
+  }
+
+  /** Uniform in [0, 1), 32 bits. */
+  uniform(): number {
+    return this.#next() / 2 ** 32;
+  }
+
+  /** Uniform in 0 … bound - 1. */
+  below(bound: number): number {
+    return below(bound, this.#next);
+  }
+
+  /** Standard normal (Box–Muller). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log((this.#next() + 1) / 2 ** 32));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  chance(probability: number): boolean {
+    return this.uniform() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)] as T;
+  }
+
+  /** An index drawn by weight. */
+  weighted(weights: readonly number[]): number {
+    let left = this.uniform() * weights.reduce((a, b) => a + b, 0);
+    const found = weights.findIndex((weight) => {
+      left -= weight;
+      return left < 0;
+    });
+    return found < 0 ? weights.length - 1 : found;
+  }
+
+  /** `count` distinct items in random order. */
+  sample<T>(items: readonly T[], count: number): T[] {
+    const pool = [...items];
+    for (let i = 0; i < count; i++) {
+      const j = i + this.below(pool.length - i);
+      [pool[i], pool[j]] = [pool[j] as T, pool[i] as T];
+    }
+    return pool.slice(0, count);
+  }
+
+  shuffle<T>(items: readonly T[]): T[] {
+    return this.sample(items, items.length);
+  }
+}
+
 function below(bound: number, next: () => number): number {
   const limit = 2 ** 32 - (2 ** 32 % bound);
   for (;;) {
