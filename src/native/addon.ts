@@ -114,6 +114,45 @@ export interface NativeStepResult {
   skipped: boolean;
 }
 
+export interface NativeValueBatch<Returns = readonly Float32Array[]> {
+  sequences: readonly Int32Array[];
+  responseStart: readonly number[];
+  returns: Returns;
+  oldValues: readonly Float32Array[] | undefined;
+  /** 0 is off. */
+  valueClip: number;
+}
+
+export interface NativePpoBatch extends NativeValueBatch<readonly Float32Array[] | undefined> {
+  oldLogProbs: readonly Float32Array[];
+  advantages: readonly Float32Array[];
+  refLogProbs: readonly Float32Array[] | undefined;
+  clip: object;
+  sum: boolean;
+  valueCoef: number;
+  entropyCoef: number;
+  entropy: boolean;
+  klCoef: number;
+  /** 0 is off. */
+  maxRatio: number;
+}
+
+export interface NativeValueResult extends Omit<NativeStepResult, 'accuracy'> {
+  values: Float32Array[];
+}
+
+/** What was not asked for is 0 or empty. */
+export interface NativePpoResult extends NativeValueResult {
+  policyLoss: number;
+  valueLoss: number;
+  entropy: number;
+  kl3: number;
+  clipFraction: number;
+  approxKl: number;
+  meanRatio: number;
+  logProbs: Float32Array[];
+}
+
 export interface NativeGenerated {
   tokens: Int32Array;
   logProbs: Float32Array;
@@ -146,6 +185,13 @@ export interface NativeModel {
     cancel?: CancelToken,
   ): Promise<NativeGenerated[]>;
   createAdapter(name: string, spec: NativeAdapterSpec): Promise<void>;
+  /** The heads named in spec start as the source's `value` or `reward` head, or zero (''). */
+  copyAdapter(
+    name: string,
+    spec: NativeAdapterSpec,
+    from: string,
+    heads: { value: '' | 'value' | 'reward'; reward: '' | 'value' | 'reward' },
+  ): Promise<void>;
   loadAdapter(name: string, spec: NativeAdapterSpec, folder: string): Promise<void>;
   saveAdapter(name: string, folder: string): Promise<void>;
   removeAdapter(name: string): Promise<void>;
@@ -180,6 +226,8 @@ export interface NativeTrainer {
     lr: number,
     cancel?: CancelToken,
   ): Promise<NativeStepResult>;
+  ppoStep(batch: NativePpoBatch, lr: number, cancel?: CancelToken): Promise<NativePpoResult>;
+  valueStep(batch: NativeValueBatch, lr: number, cancel?: CancelToken): Promise<NativeValueResult>;
   gradients(
     sequences: readonly Int32Array[],
     lossWeights: readonly Float32Array[],
@@ -190,6 +238,8 @@ export interface NativeTrainer {
     rejected: readonly Int32Array[],
     cancel?: CancelToken,
   ): Promise<Record<string, Float32Array>>;
+  ppoGradients(batch: NativePpoBatch, cancel?: CancelToken): Promise<Record<string, Float32Array>>;
+  valueGradients(batch: NativeValueBatch, cancel?: CancelToken): Promise<Record<string, Float32Array>>;
   save(file: string): Promise<void>;
   load(file: string): Promise<void>;
   dispose(): void;

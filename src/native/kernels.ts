@@ -353,7 +353,8 @@ function spanTable(spans: TokenSpans | undefined, cuSeqlens: Int32Array): Checke
   };
 }
 
-function checkClip(clip: Clip): void {
+/** @throws SrcodeError `ERR_INVALID_ARG` naming the wrong constant. */
+export function checkClip(clip: Clip): void {
   const above = (name: string, value: unknown, low: number): void => {
     if (typeof value !== 'number' || !Number.isFinite(value) || !(value > low)) {
       throw invalid(`clip.${name}`, `a finite number above ${low}`, value);

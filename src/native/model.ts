@@ -74,6 +74,11 @@ export interface AdapterOptions {
   heads?: readonly ('value' | 'reward')[];
 }
 
+export interface CopyOptions {
+  /** The heads of the copy, and what each starts from. */
+  heads?: { value?: 'zero' | 'value' | 'reward'; reward?: 'zero' | 'value' | 'reward' };
+}
+
 export interface TrainerOptions {
   /** The adapter to train; without one, every parameter of the base model. */
   adapter?: string;
@@ -256,6 +261,32 @@ export class Adapters {
   }
 
   /**
+   * A new adapter with the LoRA weights of another. It has the heads that `heads` names, none by default, and each starts from a head of
+   * `from` or from zero: a critic begins as the reward model with `{ value: 'reward' }`.
+   *
+   * @throws SrcodeError `ERR_INVALID_ARG` when the source or a head of it does not exist.
+   */
+  async copy(name: string, from: string, options: CopyOptions = {}): Promise<void> {
+    const source = this.#spec(from);
+    const { value, reward } = options.heads ?? {};
+    for (const head of [value, reward]) {
+      if ((head === 'value' && !source.valueHead) || (head === 'reward' && !source.rewardHead)) {
+        throw new SrcodeError(
+          'ERR_INVALID_ARG',
+          `Adapter '${from}' has no ${head} head to copy; 'zero' starts a new one`,
+        );
+      }
+    }
+    const spec = { ...source, valueHead: value !== undefined, rewardHead: reward !== undefined };
+    const heads = {
+      value: value === 'zero' ? '' : (value ?? ''),
+      reward: reward === 'zero' ? '' : (reward ?? ''),
+    } as const;
+    await callNative(() => this.#native.copyAdapter(name, spec, from, heads));
+    this.#specs.set(name, spec);
+  }
+
+  /**
    * Loads a PEFT folder (adapter_config.json, adapter_model.safetensors), and the heads beside it when it has any.
    *
    * @throws SrcodeError `ERR_UNSUPPORTED` for what is not plain LoRA on linear layers.
@@ -268,8 +299,7 @@ export class Adapters {
 
   /** Writes a PEFT folder. Its bytes hold no time and no path. */
   async save(name: string, dir: string): Promise<void> {
-    const spec = this.#specs.get(name);
-    if (spec === undefined) throw new SrcodeError('ERR_INVALID_ARG', `No adapter named '${name}'`);
+    const spec = this.#spec(name);
     io('write', dir, () => {
       makeFolder(dir);
       writeFileSync(join(dir, 'adapter_config.json'), adapterConfig(spec));
@@ -280,6 +310,12 @@ export class Adapters {
   async remove(name: string): Promise<void> {
     await callNative(() => this.#native.removeAdapter(name));
     this.#specs.delete(name);
+  }
+
+  #spec(name: string): NativeAdapterSpec {
+    const spec = this.#specs.get(name);
+    if (spec === undefined) throw new SrcodeError('ERR_INVALID_ARG', `No adapter named '${name}'`);
+    return spec;
   }
 }
 
