@@ -1,10 +1,10 @@
 import type { RandomStream } from '../../dataset/random.js';
 import { copyTask } from './copy-tasks.js';
 import { drawSpec } from './generate.js';
-import { allTemplates, promptText } from './prompts.js';
 import { answerOf, drawForm, drawStyle, renderFunction } from './render.js';
 import type { FamilySpec } from './spec.js';
 import { streamOf } from './streams.js';
+import { allTemplates, promptText } from './wording.js';
 
 /** A prompt and what follows it, both as plain text. */
 export interface Document {

@@ -23,6 +23,14 @@ export function drawForm(random: RandomStream, step: StepId, secure: boolean): F
   return random.pick(secure ? good : bad);
 }
 
+/** The given forms with at least one step, half of them on average, written insecurely instead. */
+export function drawInsecure(random: RandomStream, spec: FamilySpec, secure: readonly Form[]): Form[] {
+  const surely = random.below(spec.steps.length);
+  return spec.steps.map((step, i) =>
+    i === surely || random.chance(0.5) ? drawForm(random, step, false) : (secure[i] as Form),
+  );
+}
+
 /** The function that a spec asks for, with one form for each of its steps. */
 export function renderFunction(spec: FamilySpec, forms: readonly Form[], style: Style): string {
   const { names, signature } = spec;

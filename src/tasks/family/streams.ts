@@ -3,18 +3,20 @@ import { SrcodeError } from '../../errors.js';
 
 // A purpose's place in the list seeds it: append only.
 const purposes = [
+  'pretraining',
   'train',
   'validation',
   'test',
-  'references',
-  'pretraining',
-  'detection',
-  'detection held out',
-  'repair',
-  'repair held out',
+  'train references',
+  'validation references',
+  'test references',
   'replay',
-  'preference',
-  'preference held out',
+  'train detection',
+  'heldOut detection',
+  'train repair',
+  'heldOut repair',
+  'train preference',
+  'heldOut preference',
 ] as const;
 export type Purpose = (typeof purposes)[number];
 
