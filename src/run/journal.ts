@@ -32,10 +32,19 @@ export class Journal {
   }
 
   record(key: string, value: unknown): void {
-    const body = JSON.stringify({ key, value });
-    this.#log.append(`${checksum(body)} ${body}`);
+    this.recordAll([[key, value]]);
+  }
+
+  /** Records answers in order, with one sync for all: a crash leaves the first of them, each one whole. */
+  recordAll(answers: Iterable<readonly [key: string, value: unknown]>): void {
+    const recorded = [...answers];
+    if (recorded.length === 0) return;
+    for (const [key, value] of recorded) {
+      const body = JSON.stringify({ key, value });
+      this.#log.append(`${checksum(body)} ${body}`);
+    }
     this.#log.sync();
-    this.#answers.set(key, value);
+    for (const [key, value] of recorded) this.#answers.set(key, value);
   }
 
   close(): void {
