@@ -1,4 +1,5 @@
 export { type BatchOptions, BatchPlan, batches } from './batches.js';
+export { chunks } from './chunks.js';
 export {
   type Example,
   type ExampleReport,

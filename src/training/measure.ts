@@ -1,5 +1,5 @@
 import type { SamplesConfig } from '../config/common.js';
-import type { Example } from '../dataset/index.js';
+import { chunks, type Example } from '../dataset/index.js';
 import type { Model } from '../native/model.js';
 import type { Metrics, Run } from '../run/run.js';
 import type { Tokenizer } from '../tokenizer/index.js';
@@ -88,19 +88,4 @@ function onTurns<T extends { task: string }>(rows: readonly T[]): T[] {
     .map((row, i) => ({ row, turn: turn[i] ?? 0 }))
     .sort((a, b) => a.turn - b.turn)
     .map(({ row }) => row);
-}
-
-/** Splits rows into runs of at most `tokens` tokens (one row at least), in order, so that memory stays flat. */
-export function chunks<T>(rows: readonly T[], tokens: number, length: (row: T) => number): T[][] {
-  const out: T[][] = [];
-  let room = 0;
-  for (const row of rows) {
-    if (length(row) > room || out.length === 0) {
-      out.push([]);
-      room = tokens;
-    }
-    out.at(-1)?.push(row);
-    room -= length(row);
-  }
-  return out;
 }

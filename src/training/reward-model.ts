@@ -5,6 +5,7 @@ import { type RewardConfig, rewardSchema } from '../config/reward.js';
 import type { Options } from '../config/schema.js';
 import {
   BatchPlan,
+  chunks,
   describeReport,
   holdBack,
   loadPreferenceRows,
@@ -16,7 +17,6 @@ import { type Metrics, Run, type RunResult } from '../run/run.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { type Hooks, noticeOf } from './hooks.js';
 import { trainLoop } from './loop.js';
-import { chunks } from './measure.js';
 import { checkVocabulary, fingerprint, longestRow, machineOf, modelOptions, trainerOptions } from './setup.js';
 
 const adapter = 'reward';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { chunks } from '../../src/dataset/index.js';
 import type { Model } from '../../src/native/model.js';
-import { chunks, type Held, heldOutLoss } from '../../src/training/measure.js';
+import { type Held, heldOutLoss } from '../../src/training/measure.js';
 
 // A model that gives token t the log-prob -t, whatever stands before it.
 const model = {
