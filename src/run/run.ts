@@ -20,6 +20,8 @@ export interface StepTime {
   seconds: number;
   tokensPerSecond: number;
   rssMiB: number;
+  /** Seconds of the step's parts, where it has several. */
+  phases?: Readonly<Record<string, number>>;
 }
 
 export interface Notice {

@@ -1,17 +1,25 @@
 import type { CommonConfig } from '../config/common.js';
-import type { Metrics, Run, RunResult } from '../run/run.js';
+import type { Metrics, Run, RunResult, StepTime } from '../run/run.js';
 import { clock, type Hooks, noticeOf } from './hooks.js';
 import { learningRate } from './schedule.js';
 
-/** What one optimiser step says of itself. */
+type LoopConfig = Pick<CommonConfig, 'lr' | 'schedule' | 'evalEvery' | 'checkpointEvery' | 'keepCheckpoints'>;
+
+/** What one step says of itself. */
 export interface Learned {
   loss: number;
   accuracy?: number;
   gradNorm: number;
   /** Tokens computed. */
   tokens: number;
-  /** Its gradients were not finite, and nothing was updated. */
+  /** Nothing was updated. */
   skipped: boolean;
+  /** Why, where it is not that the gradients were not finite. */
+  skippedBecause?: string;
+  /** What else there is to log. */
+  metrics?: Metrics;
+  /** Seconds of its parts. */
+  phases?: StepTime['phases'];
 }
 
 /** What a program does at each place of the loop. */
@@ -33,7 +41,7 @@ export interface Work {
 export async function trainLoop(
   run: Run,
   steps: number,
-  config: CommonConfig,
+  config: LoopConfig,
   hooks: Hooks,
   work: Work,
 ): Promise<RunResult> {
@@ -46,12 +54,13 @@ export async function trainLoop(
     const timed = clock();
     const lr = learningRate(config.lr, config.schedule, step, steps);
     const learned = await work.learn(step, lr);
-    const time = timed(learned.tokens);
+    const time = { ...timed(learned.tokens), ...(learned.phases && { phases: learned.phases }) };
     if (step === run.step) noticeOf(hooks)({ level: 'info', message: describeMemory(await work.memory()) });
     step++;
     const last = step === steps;
     if (learned.skipped) {
-      const message = `Step ${step} changed nothing: its gradient was not finite (norm ${learned.gradNorm}).`;
+      const why = learned.skippedBecause ?? `its gradient was not finite (norm ${learned.gradNorm})`;
+      const message = `Step ${step} changed nothing: ${why}.`;
       noticeOf(hooks)({ level: 'warn', message });
     }
     const measured = last || isDue(step, config.evalEvery) ? await work.measure(step) : {};
@@ -77,11 +86,11 @@ function describeMemory(regions: readonly { name: string; bytes: number }[]): st
   return `memory of a step: ${mebibytes(total)} MiB (${parts}${regions.length > largest.length ? '; …' : ''})`;
 }
 
-function isDue(step: number, every: number | null): boolean {
+export function isDue(step: number, every: number | null): boolean {
   return every !== null && step % every === 0;
 }
 
-function named({ loss, accuracy, gradNorm, tokens, skipped }: Learned, lr: number): Metrics {
+function named({ loss, accuracy, gradNorm, tokens, skipped, metrics }: Learned, lr: number): Metrics {
   return {
     'train/loss': loss,
     ...(accuracy === undefined ? {} : { 'train/accuracy': accuracy }),
@@ -89,5 +98,6 @@ function named({ loss, accuracy, gradNorm, tokens, skipped }: Learned, lr: numbe
     'train/lr': lr,
     'train/tokens': tokens,
     'train/skipped': Number(skipped),
+    ...metrics,
   };
 }

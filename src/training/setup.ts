@@ -9,7 +9,11 @@ import type { Tokenizer } from '../tokenizer/index.js';
 import { version } from '../version.js';
 
 /** The optimiser's share of a config, as `model.trainer` takes it. */
-export function trainerOptions({ lr, optimizer, microBatchTokens }: CommonConfig): {
+export function trainerOptions({
+  lr,
+  optimizer,
+  microBatchTokens,
+}: Pick<CommonConfig, 'lr' | 'optimizer' | 'microBatchTokens'>): {
   optimizer: { lr: number; beta1: number; beta2: number; eps: number; weightDecay: number; clipNorm: number };
   microBatchTokens: number;
   maxNonFinite: number;
@@ -18,7 +22,7 @@ export function trainerOptions({ lr, optimizer, microBatchTokens }: CommonConfig
   return { optimizer: { lr, ...rest }, microBatchTokens, maxNonFinite };
 }
 
-export function modelOptions({ device, dtype, threads }: CommonConfig): {
+export function modelOptions({ device, dtype, threads }: Pick<CommonConfig, 'device' | 'dtype' | 'threads'>): {
   device: 'cpu';
   dtype: 'bf16' | 'f32';
   threads?: number;
