@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import type { Journal } from '../run/journal.js';
+import type { Verdict } from '../teacher/teacher.js';
+import type { Judgement, Sample, Task, TaskPrompt } from './task.js';
+
+/** Samples asked about between two writes to the journal: what a kill can lose. */
+const batch = 64;
+
+/**
+ * Asks a task's teacher and judge, each question once: equal answers to a prompt share their verdict, and what the journal knows is not
+ * asked again. So a resumed run sees what it saw.
+ */
+export class Verdicts<P extends TaskPrompt = TaskPrompt> {
+  readonly task: Task<P>;
+  readonly #journal: Pick<Journal, 'lookup' | 'recordAll'>;
+
+  constructor(task: Task<P>, journal: Pick<Journal, 'lookup' | 'recordAll'> = inMemory()) {
+    this.task = task;
+    this.#journal = journal;
+  }
+
+  /** The teacher's verdicts on the samples' programs; spans are bytes of {@link Task.program}. */
+  async teach(
+    samples: readonly Sample<P>[],
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Verdict[]> {
+    const { teacher, language } = this.task;
+    return this.#ask(['teacher', teacher.id], samples, (asked) =>
+      Promise.all(
+        asked.map((sample) =>
+          teacher.judge(this.task.program(sample).code, { language, task: sample.prompt }, signal ? { signal } : {}),
+        ),
+      ),
+    );
+  }
+
+  /** What running the samples' programs showed, or undefined where the task has no judge. */
+  async judge(
+    samples: readonly Sample<P>[],
+    { attack, signal }: { attack: boolean; signal?: AbortSignal | undefined },
+  ): Promise<Judgement[] | undefined> {
+    if (this.task.judge === undefined) return undefined;
+    const judge = this.task.judge.bind(this.task);
+    return this.#ask(['judge', attack ? 'attack' : 'functional'], samples, (asked) =>
+      judge(asked, { attack, ...(signal ? { signal } : {}) }),
+    );
+  }
+
+  async #ask<T>(
+    kind: readonly string[],
+    samples: readonly Sample<P>[],
+    ask: (samples: Sample<P>[]) => Promise<T[]>,
+  ): Promise<T[]> {
+    const keys = samples.map((sample) => keyOf(this.task, kind, sample));
+    const open = new Map<string, Sample<P>>();
+    for (const [i, key] of keys.entries()) {
+      if (this.#journal.lookup(key) === undefined) open.set(key, samples[i] as Sample<P>);
+    }
+    const entries = [...open];
+    for (let at = 0; at < entries.length; at += batch) {
+      const asked = entries.slice(at, at + batch);
+      const answers = await ask(asked.map(([, sample]) => sample));
+      this.#journal.recordAll(asked.map(([key], i) => [key, answers[i]] as const));
+    }
+    return keys.map((key) => this.#journal.lookup(key) as T);
+  }
+}
+
+function keyOf(task: { name: string; version: string }, kind: readonly string[], { prompt, answer }: Sample): string {
+  const about = JSON.stringify([task.name, task.version, ...kind, prompt.id]);
+  return createHash('sha256').update(about).update('\0').update(answer).digest('hex');
+}
+
+function inMemory(): Pick<Journal, 'lookup' | 'recordAll'> {
+  const answers = new Map<string, unknown>();
+  return {
+    lookup: (key) => answers.get(key),
+    recordAll: (recorded) => {
+      for (const [key, value] of recorded) answers.set(key, value);
+    },
+  };
+}
