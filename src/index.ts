@@ -11,12 +11,20 @@ export {
   benchSft,
   type KernelBenchRow,
 } from './bench/index.js';
+export { type PpoConfig, ppoPresets } from './config/ppo.js';
 export type { PretrainConfig } from './config/pretrain.js';
 export { pretrainPresets } from './config/pretrain.js';
 export type { RewardConfig } from './config/reward.js';
 export type { Options } from './config/schema.js';
 export type { SftConfig } from './config/sft.js';
 export { SrcodeError } from './errors.js';
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationRow,
+  evaluate,
+  type Rates,
+} from './evaluation/evaluate.js';
 export {
   type Clip,
   kernels,
@@ -30,8 +38,11 @@ export type { ModelConfig } from './native/model-config.js';
 export { type SelftestRow, selftest } from './native/selftest.js';
 export type { Trainer } from './native/trainer.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
+export type { Judgement, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
+export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
 export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';
+export { type PpoHooks, ppo } from './training/ppo.js';
 export { pretrain } from './training/pretrain.js';
 export { type QuickstartResult, quickstart } from './training/quickstart.js';
 export { rewardModel } from './training/reward-model.js';
