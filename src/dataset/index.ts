@@ -21,6 +21,7 @@ export {
   loadSftRows,
   loadTexts,
 } from './load.js';
+export { permutation, RandomStream } from './random.js';
 export type { PreferenceRow, SftRow, TextRow } from './rows.js';
 export { holdBack } from './split.js';
 export { packWindows } from './windows.js';

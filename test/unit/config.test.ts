@@ -66,7 +66,7 @@ describe('layers', () => {
       objectLayer(pretrainPresets['tiny-quick'] ?? {}),
       assignmentLayer(['schedule.warmup=5']),
     ]);
-    expect(config).toMatchObject({ steps: 1200, batchTokens: 2560 });
+    expect(config).toMatchObject({ steps: 1200, batchTokens: 2500 });
     expect(config.schedule).toEqual({ kind: 'linear', warmup: 5, decay: 0.25, floor: 0.03 });
   });
 
