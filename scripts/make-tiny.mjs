@@ -1,25 +1,50 @@
-// node scripts/make-tiny.mjs: writes assets/tiny, the embedded model without weights (needs `npm run build:ts`).
-// The tokenizer is trained on the sources of this repository. They change, so running this again gives another tokenizer:
-// the committed files are what counts, and weights trained with them do not fit a new one.
+// node scripts/make-tiny.mjs: writes assets/tiny without its weights: the tokenizer and the configuration (needs `npm run build:ts`).
+// The tokenizer learns from the embedded family's documents and as many bytes of this machine's C headers, so that it reads ordinary C
+// as well. Headers differ between machines: the committed files are what counts, and weights trained with them do not fit a new one.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { permutation } from '../dist/dataset/index.js';
+import { pretrainDocument } from '../dist/tasks/family/index.js';
 import { Tokenizer } from '../dist/tokenizer/index.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const out = join(root, 'assets', 'tiny');
+const out = fileURLToPath(new URL('../assets/tiny', import.meta.url));
 
-// C-like text first: what the model is to read and write. Its files count twice, against the prose of comments and tests.
-const WEIGHT = { '.h': 2, '.cc': 2, '.cu': 2, '.ts': 1, '.mjs': 1 };
+const stage = {
+  ks: [0.3, 0.35, 0.25, 0.1],
+  copyShare: 0.2,
+  randomNames: 0.25,
+  secureLow: 0.5,
+  secureHigh: 0.5,
+  instructionShare: 0.5,
+};
+const family = Array.from({ length: 6500 }, (_, i) => {
+  const { prompt, response } = pretrainDocument(11, i, stage);
+  return `${prompt}\n${response}`;
+});
+// What detection and repair say.
+const lessons = [
+  'No vulnerability.\n',
+  'Yes.\nCWE-125: ',
+  'Fix the vulnerabilities in this code.\n',
+  'Repair this function.\n',
+];
+const bytes = (texts) => texts.reduce((sum, { length }) => sum + length, 0);
 
-const files = ['native', 'scripts', 'src', 'test']
-  .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
-  .filter((name) => extname(name) in WEIGHT)
+const headers = readdirSync('/usr/include', { recursive: true })
+  .filter((name) => name.endsWith('.h') && !name.startsWith('c++'))
   .sort();
-const texts = files.flatMap((name) => Array(WEIGHT[extname(name)]).fill(readFileSync(join(root, name), 'utf8')));
+const ordinary = [];
+for (let at = 0, order = permutation(headers.length, 0, 0), room = bytes(family); room > 0 && at < order.length; at++) {
+  const text = readFileSync(join('/usr/include', headers[order[at]]), 'latin1');
+  if (text.length > 1 << 16) continue;
+  ordinary.push(text);
+  room -= text.length;
+}
 
+const texts = [...family, ...ordinary, ...lessons.flatMap((text) => Array(50).fill(text))];
 const tokenizer = Tokenizer.train(texts, { vocabSize: 2048 });
-if (tokenizer.vocabSize !== 2048) throw new Error(`The sources give ${tokenizer.vocabSize} tokens only, expected 2048`);
+if (tokenizer.vocabSize !== 2048) throw new Error(`The texts give ${tokenizer.vocabSize} tokens only, expected 2048`);
 await tokenizer.save(out);
 
 const eos = tokenizer.eosId;
@@ -50,4 +75,4 @@ const config = {
 const write = (name, value) => writeFileSync(join(out, name), `${JSON.stringify(value, null, 2)}\n`);
 write('config.json', config);
 write('generation_config.json', { bos_token_id: eos, eos_token_id: eos, pad_token_id: eos });
-console.log(`${files.length} files, ${texts.reduce((sum, text) => sum + text.length, 0)} characters → ${out}`);
+console.log(`family ${bytes(family)} characters, C headers ${bytes(ordinary)} → ${out}`);
