@@ -2,3 +2,6 @@ import { fileURLToPath } from 'node:url';
 
 /** The folder of the embedded model, in the package root; src/ and dist/ both lie one level below it. */
 export const tinyModelDir: string = fileURLToPath(new URL('../assets/tiny', import.meta.url));
+
+/** The folder of the report's style sheet and script. */
+export const reportAssets: string = fileURLToPath(new URL('../assets/report', import.meta.url));

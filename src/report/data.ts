@@ -22,7 +22,7 @@ export interface ReportData {
   gate?: GateResult[];
   curves?: Curve[];
   /** What is drawn of the curves; `defaultCharts` when left out. Charts without a point are left out. */
-  charts?: Chart[];
+  charts?: readonly Chart[];
   credit?: CreditResult;
   trials?: Trial[];
   samples?: SampleView[];
@@ -127,8 +127,8 @@ export interface Chart {
   /** The metric's path in {@link Curve.rows}. */
   path: string;
   title: string;
-  /** `share`: shown in per cent from 0 to 100. */
-  unit?: 'share' | 'nats' | 'tokens';
+  /** Written beside the title, e.g. `nats`. */
+  unit?: string;
 }
 
 export interface CreditResult {
