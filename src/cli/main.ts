@@ -6,6 +6,7 @@ import { SrcodeError } from '../errors.js';
 import { version } from '../version.js';
 import { benchCommand } from './bench.js';
 import { report } from './command.js';
+import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
 import { quickstartCommand } from './quickstart.js';
 import { selftestCommand } from './selftest.js';
@@ -17,6 +18,7 @@ const parser = yargs(argv)
   .usage('$0 <command>\n\nTrains code language models to write secure code.')
   .command(trainCommand)
   .command(generateCommand)
+  .command(evaluateCommand)
   .command(quickstartCommand)
   .command(benchCommand)
   .command(selftestCommand)

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { assignmentLayer, type Layer, objectLayer, yamlLayer } from '../config/layers.js';
+import { ppoPresets, ppoSchema } from '../config/ppo.js';
 import { pretrainPresets, pretrainSchema } from '../config/pretrain.js';
 import { resolveConfig } from '../config/resolve.js';
 import { rewardSchema } from '../config/reward.js';
@@ -29,7 +30,7 @@ interface Program<T> {
 }
 
 // Options that have a flag of their own; every option can be --set.
-const flags = ['model', 'data', 'run', 'device', 'threads'];
+const flags = ['model', 'task', 'data', 'run', 'device', 'threads'];
 
 export const trainCommand: CommandModule = {
   command: 'train',
@@ -61,7 +62,16 @@ export const trainCommand: CommandModule = {
           start: async (config, hooks) => (await import('../training/reward-model.js')).rewardModel(config, hooks),
         }),
       )
-      .demandCommand(1, 'Expected a program: pretrain, sft or reward'),
+      .command(
+        command({
+          name: 'ppo',
+          describe: 'Train a policy on what its answers earn',
+          schema: ppoSchema,
+          presets: ppoPresets,
+          start: async (config, hooks) => (await import('../training/ppo.js')).ppo(config, hooks),
+        }),
+      )
+      .demandCommand(1, 'Expected a program: pretrain, sft, reward or ppo'),
   handler: () => {},
 };
 
@@ -70,7 +80,11 @@ export function showStep(progress: Progress): Pick<Required<Hooks>, 'onNotice' |
   return {
     onNotice: ({ level, message }) => progress.note(message, level),
     onStep: ({ step, steps, metrics }) => {
-      progress.step({ step, steps, loss: metrics['train/loss'] ?? Number.NaN, tokens: metrics['train/tokens'] ?? 0 });
+      const { 'rollout/reward': reward, 'rollout/fs': fs } = metrics;
+      progress.step({
+        ...{ step, steps, loss: metrics['train/loss'] ?? Number.NaN, tokens: metrics['train/tokens'] ?? 0 },
+        also: { ...(reward !== undefined && { reward }), ...(fs !== undefined && { FS: fs }) },
+      });
     },
   };
 }

@@ -6,6 +6,8 @@ export interface ProgressStep {
   /** Tokens of this step. */
   tokens: number;
   loss: number;
+  /** What else to show. */
+  also?: { readonly [name: string]: number };
 }
 
 interface Output {
@@ -39,7 +41,7 @@ export class Progress {
     this.#paint = colors.createColors(out.isTTY === true && !process.env.NO_COLOR);
   }
 
-  step({ step, steps, tokens, loss }: ProgressStep): void {
+  step({ step, steps, tokens, loss, also = {} }: ProgressStep): void {
     const now = this.#now();
     this.#recent.push({ at: now, tokens });
     if (this.#recent.length > 32) this.#recent.shift();
@@ -48,6 +50,7 @@ export class Progress {
     this.#lastLine = now;
     const rate = this.#rate();
     const parts = [`step ${step}/${steps}`, `loss ${loss.toFixed(4)}`];
+    parts.push(...Object.entries(also).map(([name, value]) => `${name} ${value.toFixed(3)}`));
     if (rate !== undefined) {
       parts.push(`${Math.round(rate.tokensPerSecond)} tok/s`);
       if (step < steps) parts.push(`ETA ${duration((steps - step) * rate.secondsPerStep)}`);

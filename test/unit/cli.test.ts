@@ -26,7 +26,7 @@ test('the help of a program lists every option of its schema with type and defau
 test.each([
   { what: 'no command', args: [], says: /Expected a command/ },
   { what: 'a mistyped command', args: ['trian'], says: /Did you mean train\?/ },
-  { what: 'no program', args: ['train'], says: /pretrain, sft or reward/ },
+  { what: 'no program', args: ['train'], says: /pretrain, sft, reward or ppo/ },
   {
     what: 'a mistyped option',
     args: ['train', 'sft', '--dta', 'x'],
