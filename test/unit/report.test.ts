@@ -8,8 +8,8 @@ import { html } from '../../src/report/html.js';
 import { ticks } from '../../src/report/line-chart.js';
 import { renderReport, writeReport } from '../../src/report/report.js';
 import { renderTable } from '../../src/report/terminal.js';
-import { tokenTexts } from '../../src/report/token-texts.js';
 import { beside, headline, verdict } from '../../src/report/verdict.js';
+import { tokenTexts } from '../../src/tokenizer/token-texts.js';
 import { reportData } from '../support/report-data.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
