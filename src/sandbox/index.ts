@@ -1,0 +1,2 @@
+export type { Isolation } from './isolation.js';
+export { Sandbox, type SandboxLimits, type SandboxResult, type SandboxRun } from './sandbox.js';
