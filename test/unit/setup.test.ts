@@ -44,6 +44,8 @@ function tools(): void {
   program('g++', 'echo 12.2.0');
   program('cmake', 'echo "cmake version 3.25.1"');
   program('ninja', 'echo 1.11');
+  program('gcc', 'true');
+  program('bwrap', 'true');
 }
 
 // An apt-get that records its arguments and whose `install` brings a cmake.
@@ -66,7 +68,7 @@ test('nothing is asked of apt when all is there', () => {
   tools();
   aptGet();
   const { status, stdout } = run();
-  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja, doctest\n');
+  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja, gcc, bubblewrap, doctest\n');
   expect(status).toBe(0);
   expect(aptLog()).toBe('');
 });
@@ -75,7 +77,10 @@ test('make does where ninja is missing', () => {
   tools();
   rmSync(join(folder, 'ninja'));
   program('make', 'true');
-  expect(run()).toMatchObject({ status: 0, stdout: 'setup: g++ 12.2.0, cmake 3.25.1, make, doctest\n' });
+  expect(run()).toMatchObject({
+    status: 0,
+    stdout: 'setup: g++ 12.2.0, cmake 3.25.1, make, gcc, bubblewrap, doctest\n',
+  });
 });
 
 test('root installs what is missing, and only that', () => {
@@ -112,7 +117,7 @@ test('without apt it names the tools', () => {
   program('g++', 'echo 12.2.0');
   const { status, stderr } = run('--no-tests');
   expect(status).toBe(1);
-  expect(stderr).toContain('missing (by their Debian names): cmake ninja-build');
+  expect(stderr).toContain('missing (by their Debian names): cmake ninja-build gcc bubblewrap');
   expect(stderr).toContain('cmake >= 3.22');
 });
 
@@ -137,10 +142,20 @@ test('an apt-get that fails ends with one message', () => {
   expect(stderr).toContain('apt-get could not install cmake');
 });
 
+test('bubblewrap and gcc are needed without the tests too', () => {
+  tools();
+  rmSync(join(folder, 'bwrap'));
+  rmSync(join(folder, 'gcc'));
+  aptGet();
+  const { status, stderr } = run('--no-tests');
+  expect(status).toBe(1);
+  expect(stderr).toContain('  sudo apt-get install -y --no-install-recommends gcc bubblewrap\n');
+});
+
 test('doctest is needed for the tests alone', () => {
   tools();
   rmSync(join(folder, 'doctest'), { recursive: true });
   const { status, stdout } = run('--no-tests');
   expect(status).toBe(0);
-  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja\n');
+  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja, gcc, bubblewrap\n');
 });
