@@ -88,7 +88,7 @@ TEST_CASE("gae: three tokens worked by hand") {
 TEST_CASE("gae: follows the recursion in double over odd lengths, and the moments too") {
   for (const auto& [gamma, lambda] :
        {std::pair{1.0, 0.95}, std::pair{0.99, 0.9}, std::pair{1.0, 1.0}, std::pair{0.9, 0.0}, std::pair{0.0, 0.5}}) {
-    const Batch batch(odd_lengths(), 7);
+    const RaggedBatch batch(odd_lengths(), 7);
     const SpanTable table = resolve_spans(batch.sequences(), batch.spans);
     Gae args;
     args.parts = batch.parts(table, 0.2), args.values = batch.values.data(), args.gamma = gamma, args.lambda = lambda;
@@ -111,7 +111,7 @@ TEST_CASE("gae: follows the recursion in double over odd lengths, and the moment
 TEST_CASE("gae: fused rewards are those of the token-reward kernel, and any number of threads gives the same bytes") {
   std::vector<int> lengths = odd_lengths();
   for (int i = 0; i < 60; ++i) lengths.push_back(2000 + i);
-  const Batch batch(lengths, 8);
+  const RaggedBatch batch(lengths, 8);
   const SpanTable table = resolve_spans(batch.sequences(), batch.spans);
   Gae args;
   args.parts = batch.parts(table, 0.2), args.values = batch.values.data(), args.gamma = 1, args.lambda = 0.95;
@@ -127,7 +127,7 @@ TEST_CASE("gae: fused rewards are those of the token-reward kernel, and any numb
 }
 
 TEST_CASE("gae: a sequence's advantages do not depend on its neighbours") {
-  const Batch batch(odd_lengths(), 9);
+  const RaggedBatch batch(odd_lengths(), 9);
   Gae args;
   args.rewards = batch.kl.data(), args.values = batch.values.data(), args.gamma = 0.99, args.lambda = 0.95;
   args.parts.sequences = batch.sequences(), args.parts.cu_seqlens = batch.cu.data();

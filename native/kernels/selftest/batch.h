@@ -8,12 +8,13 @@
 
 namespace srcode {
 
-struct Batch {
+// Not `Batch`, which is a packed batch of the model in the same binary.
+struct RaggedBatch {
   std::vector<int32_t> cu{0};
   std::vector<Span> spans;
   std::vector<float> penalty, terminal, kl, values;
 
-  Batch(const std::vector<int>& lengths, uint64_t seed) {
+  RaggedBatch(const std::vector<int>& lengths, uint64_t seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<float> normal;
     for (size_t b = 0; b < lengths.size(); ++b) {

@@ -71,7 +71,7 @@ struct DeviceBatch {
   Array<float> reward, penalty, terminal, kl, values;
   TokenRewards parts;
 
-  DeviceBatch(const KernelTable& k, Queue q, const Batch& b, const SpanTable& t)
+  DeviceBatch(const KernelTable& k, Queue q, const RaggedBatch& b, const SpanTable& t)
       : cu(k, q, b.cu),
         offsets(k, q, t.offsets),
         begin(k, q, t.begin),
@@ -89,7 +89,7 @@ struct DeviceBatch {
 constexpr double kGamma = 0.99, kLambda = 0.95;
 
 // variant 0: rewards built in the scan; 1: rewards given; 2: no spans, penalty, score or KL.
-Outputs run_gae(const KernelTable& k, Queue q, const Batch& batch, int variant) {
+Outputs run_gae(const KernelTable& k, Queue q, const RaggedBatch& batch, int variant) {
   const SpanTable table = resolve_spans(batch.sequences(), batch.spans);
   const DeviceBatch d(k, q, batch, table);
   const auto n = static_cast<size_t>(batch.tokens());
@@ -118,7 +118,7 @@ Outputs run_gae(const KernelTable& k, Queue q, const Batch& batch, int variant) 
   return out;
 }
 
-Outputs reference_gae(const Batch& batch, int variant) {
+Outputs reference_gae(const RaggedBatch& batch, int variant) {
   const Doubles rewards = variant == 2 ? Doubles(batch.tokens())
                                        : reference::token_rewards(batch.cu, batch.spans, batch.penalty, batch.terminal,
                                                                   batch.kl, DeviceBatch::kBeta);
@@ -281,7 +281,7 @@ std::vector<SelftestRow> selftest(const KernelTable& kernels, Queue queue) {
       {}, {0}, {1}, {2, 0, 3}, {255, 256, 257, 1, 0, 31, 32, 33, 300}, odd_lengths(), std::vector<int>(70, 40)};
   const char* variants[] = {"gae fused", "gae", "gae bare"};
   for (size_t i = 0; i < batches.size(); ++i) {
-    const Batch batch(batches[i], i + 1);
+    const RaggedBatch batch(batches[i], i + 1);
     for (int v = 0; v < 3; ++v)
       compare(variants[v], text("B ", batch.sequences(), ", N ", batch.tokens()), run_gae(kernels, queue, batch, v),
               against_cpu ? run_gae(cpu_kernels(), {}, batch, v) : reference_gae(batch, v), rows);
