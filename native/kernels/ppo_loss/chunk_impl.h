@@ -95,19 +95,21 @@ double value_chunk(const PpoLoss& a, const PpoConstants& k, int64_t begin, int64
 template <int W>
 PpoSums ppo_chunk(const PpoLoss& a, const PpoConstants& k, int64_t begin, int64_t end) {
   PpoSums sums;
-  switch (a.clip.kind) {
-    case Clip::Kind::ppo:
-      sums = policy_chunk<W, Clip::Kind::ppo>(a, k, begin, end);
-      break;
-    case Clip::Kind::dual:
-      sums = policy_chunk<W, Clip::Kind::dual>(a, k, begin, end);
-      break;
-    case Clip::Kind::sapo:
-      sums = policy_chunk<W, Clip::Kind::sapo>(a, k, begin, end);
-      break;
-    case Clip::Kind::cispo:
-      sums = policy_chunk<W, Clip::Kind::cispo>(a, k, begin, end);
-      break;
+  if (a.log_probs != nullptr) {
+    switch (a.clip.kind) {
+      case Clip::Kind::ppo:
+        sums = policy_chunk<W, Clip::Kind::ppo>(a, k, begin, end);
+        break;
+      case Clip::Kind::dual:
+        sums = policy_chunk<W, Clip::Kind::dual>(a, k, begin, end);
+        break;
+      case Clip::Kind::sapo:
+        sums = policy_chunk<W, Clip::Kind::sapo>(a, k, begin, end);
+        break;
+      case Clip::Kind::cispo:
+        sums = policy_chunk<W, Clip::Kind::cispo>(a, k, begin, end);
+        break;
+    }
   }
   if (a.values != nullptr) sums.value_loss = value_chunk<W>(a, k, begin, end);
   return sums;

@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kChunk = 8192;
 
 double total_weight(const PpoLoss& args, int64_t chunks, const TokenKernels& kernels, ThreadPool* pool) {
+  if (args.total_weight > 0) return args.total_weight;
   if (args.weights == nullptr) return static_cast<double>(args.tokens);
   std::vector<double> sums(chunks);
   parallel(pool, chunks, [&](int64_t chunk) {

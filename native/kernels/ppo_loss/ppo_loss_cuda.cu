@@ -56,14 +56,16 @@ __global__ void __launch_bounds__(kThreads) ppo_kernel(PpoLoss a, const double* 
   const int64_t begin = blockIdx.x * kTokens, end = min(a.tokens, begin + kTokens);
   double sums[kSums] = {};
   for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    const double weight = a.weights != nullptr ? a.weights[i] : 1.0, log_prob = a.log_probs[i];
-    const double log_ratio = fmin(fmax(log_prob - a.old_log_probs[i], -87.0), 88.0);
-    const double tail = expm1(log_ratio);
-    const Token token = policy(a.clip, log_prob, 1.0 + tail, a.advantages[i]);
-    a.grad_log_probs[i] = static_cast<float>(weight * token.slope * scale);
-    sums[kLoss] += weight * token.loss;
-    sums[kClipped] += token.clipped ? weight : 0.0;
-    sums[kKl] += weight * (tail - log_ratio);
+    const double weight = a.weights != nullptr ? a.weights[i] : 1.0;
+    if (a.log_probs != nullptr) {
+      const double log_prob = a.log_probs[i], log_ratio = fmin(fmax(log_prob - a.old_log_probs[i], -87.0), 88.0);
+      const double tail = expm1(log_ratio);
+      const Token token = policy(a.clip, log_prob, 1.0 + tail, a.advantages[i]);
+      a.grad_log_probs[i] = static_cast<float>(weight * token.slope * scale);
+      sums[kLoss] += weight * token.loss;
+      sums[kClipped] += token.clipped ? weight : 0.0;
+      sums[kKl] += weight * (tail - log_ratio);
+    }
     if (a.values != nullptr) {
       const double value = a.values[i], target = a.returns[i];
       const double old = a.old_values != nullptr ? a.old_values[i] : value;
@@ -96,7 +98,9 @@ void ppo_loss(const PpoLoss& args, PpoStatistics* statistics, cudaStream_t strea
   const int64_t blocks = (args.tokens + kTokens - 1) / kTokens;
   const auto grid = static_cast<unsigned>(blocks);
   const Scratch<double> partial(blocks * kSums, stream), weight(1, stream), sums(kSums, stream);
-  if (args.weights != nullptr && blocks > 0) {
+  if (args.total_weight > 0) {
+    SRCODE_CUDA(launch(set_kernel, 1, 1, 0, stream, weight.data(), args.total_weight));
+  } else if (args.weights != nullptr && blocks > 0) {
     SRCODE_CUDA(launch(weight_kernel, grid, kThreads, 0, stream, args.weights, args.tokens, partial.data()));
     SRCODE_CUDA(launch(finish_kernel, 1, kThreads, 0, stream, partial.data(), blocks, 1, weight.data()));
   } else {
