@@ -120,15 +120,6 @@ Napi::Value token_rewards(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Clip clip_of(const Napi::Object& o) {
-  const std::string kind = string(o.Get("kind"), "clip.kind");
-  if (kind == "ppo") return {.kind = Clip::Kind::ppo, .epsilon = number(o, "epsilon")};
-  if (kind == "dual") return {.kind = Clip::Kind::dual, .epsilon = number(o, "epsilon"), .c = number(o, "c")};
-  if (kind == "sapo") return {.kind = Clip::Kind::sapo, .tau_pos = number(o, "tauPos"), .tau_neg = number(o, "tauNeg")};
-  if (kind == "cispo") return {.kind = Clip::Kind::cispo, .cap = number(o, "cap")};
-  fail("ERR_INVALID_ARG", "unknown clip kind '", kind, "'");
-}
-
 // function ppoLoss(args: { logProbs, oldLogProbs, advantages: Float32Array; weights?, values?, oldValues?, returns?:
 // Float32Array; valueClip:
 //   number; clip; sum: boolean; gradLogProbs: Float32Array; gradValues?: Float32Array }): { loss, valueLoss,
@@ -256,6 +247,15 @@ void export_function(Napi::Env env, Napi::Object exports, const char* name) {
 }
 
 }  // namespace
+
+Clip clip_of(const Napi::Object& o) {
+  const std::string kind = string(o.Get("kind"), "clip.kind");
+  if (kind == "ppo") return {.kind = Clip::Kind::ppo, .epsilon = number(o, "epsilon")};
+  if (kind == "dual") return {.kind = Clip::Kind::dual, .epsilon = number(o, "epsilon"), .c = number(o, "c")};
+  if (kind == "sapo") return {.kind = Clip::Kind::sapo, .tau_pos = number(o, "tauPos"), .tau_neg = number(o, "tauNeg")};
+  if (kind == "cispo") return {.kind = Clip::Kind::cispo, .cap = number(o, "cap")};
+  fail("ERR_INVALID_ARG", "unknown clip kind '", kind, "'");
+}
 
 void init_kernels(Napi::Env env, Napi::Object exports) {
   export_function<first_non_finite>(env, exports, "firstNonFinite");

@@ -4,6 +4,7 @@
 #include "addon/device_thread.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
+#include "addon/kernels.h"
 #include "addon/values.h"
 #include "backend/backend.h"
 #include "core/cpu.h"
@@ -65,13 +66,67 @@ Adapter::Spec adapter_spec(const Napi::Object& o) {
   return spec;
 }
 
-Napi::Value step_result(Napi::Env env, const StepResult& result) {
+std::optional<FloatLists> optional_lists(const Napi::Object& o, const char* name) {
+  const Napi::Value value = o.Get(name);
+  return value.IsUndefined() ? std::nullopt : std::optional(float_arrays(value, name));
+}
+
+ValueBatch value_batch(const Napi::Value& value) {
+  const Napi::Object o = object(value, "batch");
+  ValueBatch batch;
+  batch.sequences = int_arrays(o.Get("sequences"), "sequence");
+  batch.response_start = integers(o.Get("responseStart"), "responseStart");
+  batch.returns = optional_lists(o, "returns");
+  batch.old_values = optional_lists(o, "oldValues");
+  batch.value_clip = number(o, "valueClip");
+  return batch;
+}
+
+PpoBatch ppo_batch(const Napi::Value& value) {
+  const Napi::Object o = object(value, "batch");
+  PpoBatch batch;
+  static_cast<ValueBatch&>(batch) = value_batch(value);
+  batch.old_log_probs = float_arrays(o.Get("oldLogProbs"), "oldLogProbs");
+  batch.advantages = float_arrays(o.Get("advantages"), "advantages");
+  batch.ref_log_probs = optional_lists(o, "refLogProbs");
+  batch.clip = clip_of(object(o.Get("clip"), "clip"));
+  batch.sum = boolean(o, "sum");
+  batch.value_coef = number(o, "valueCoef");
+  batch.entropy_coef = number(o, "entropyCoef");
+  batch.entropy = boolean(o, "entropy");
+  batch.kl_coef = number(o, "klCoef");
+  batch.max_ratio = number(o, "maxRatio");
+  return batch;
+}
+
+Napi::Object step_result(Napi::Env env, const StepResult& result) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("loss", result.loss);
   out.Set("gradNorm", result.grad_norm);
   out.Set("tokens", static_cast<double>(result.tokens));
-  out.Set("accuracy", result.accuracy);
   out.Set("skipped", result.skipped);
+  return out;
+}
+Napi::Object step_result(Napi::Env env, const PairResult& result) {
+  Napi::Object out = step_result(env, static_cast<const StepResult&>(result));
+  out.Set("accuracy", result.accuracy);
+  return out;
+}
+Napi::Object step_result(Napi::Env env, const ValueResult& result) {
+  Napi::Object out = step_result(env, static_cast<const StepResult&>(result));
+  out.Set("values", typed(env, result.values));
+  return out;
+}
+Napi::Object step_result(Napi::Env env, const PpoResult& result) {
+  Napi::Object out = step_result(env, static_cast<const ValueResult&>(result));
+  out.Set("policyLoss", result.policy_loss);
+  out.Set("valueLoss", result.value_loss);
+  out.Set("entropy", result.entropy);
+  out.Set("kl3", result.kl3);
+  out.Set("clipFraction", result.clip_fraction);
+  out.Set("approxKl", result.approx_kl);
+  out.Set("meanRatio", result.mean_ratio);
+  out.Set("logProbs", typed(env, result.log_probs));
   return out;
 }
 
@@ -86,8 +141,12 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
                        {
                            InstanceMethod<&NativeTrainer::step>("step", napi_default_method),
                            InstanceMethod<&NativeTrainer::reward_step>("rewardStep", napi_default_method),
+                           InstanceMethod<&NativeTrainer::ppo_step>("ppoStep", napi_default_method),
+                           InstanceMethod<&NativeTrainer::value_step>("valueStep", napi_default_method),
                            InstanceMethod<&NativeTrainer::gradients>("gradients", napi_default_method),
                            InstanceMethod<&NativeTrainer::reward_gradients>("rewardGradients", napi_default_method),
+                           InstanceMethod<&NativeTrainer::ppo_gradients>("ppoGradients", napi_default_method),
+                           InstanceMethod<&NativeTrainer::value_gradients>("valueGradients", napi_default_method),
                            InstanceMethod<&NativeTrainer::save>("save", napi_default_method),
                            InstanceMethod<&NativeTrainer::load>("load", napi_default_method),
                            InstanceMethod<&NativeTrainer::dispose>("dispose", napi_default_method),
@@ -98,23 +157,24 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
         owner_(*static_cast<std::shared_ptr<Trainer>*>(info[0].As<Napi::External<void>>().Data())) {}
 
  private:
+  // The arguments after the batch, which is `taken` of them: the learning rate and a token.
   template <class AnyBatch>
-  Napi::Value run_step(const Napi::CallbackInfo& info, AnyBatch batch) {
+  Napi::Value run_step(const Napi::CallbackInfo& info, AnyBatch batch, size_t taken) {
     const auto trainer = owner_.get("trainer");
-    const double lr = info[2].As<Napi::Number>().DoubleValue();
-    auto result = std::make_shared<StepResult>();
+    const double lr = info[taken].As<Napi::Number>().DoubleValue();
+    auto result = std::make_shared<decltype(trainer->step(batch, lr, Cancel()))>();
     return run_async(
-        info.Env(), CancelToken::from(info[3]),
+        info.Env(), CancelToken::from(info[taken + 1]),
         [=, batch = std::move(batch)](const Cancel& cancel) { *result = trainer->step(batch, lr, cancel); },
         [=](Napi::Env env) { return step_result(env, *result); });
   }
 
   template <class AnyBatch>
-  Napi::Value run_gradients(const Napi::CallbackInfo& info, AnyBatch batch) {
+  Napi::Value run_gradients(const Napi::CallbackInfo& info, AnyBatch batch, size_t taken) {
     const auto trainer = owner_.get("trainer");
     auto tensors = std::make_shared<std::vector<std::pair<std::string, std::vector<float>>>>();
     return run_async(
-        info.Env(), CancelToken::from(info[2]),
+        info.Env(), CancelToken::from(info[taken]),
         [=, batch = std::move(batch)](const Cancel& cancel) {
           trainer->gradients(batch, cancel);
           trainer->each_gradient(
@@ -134,16 +194,28 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
     return {int_arrays(info[0], "chosen sequence"), int_arrays(info[1], "rejected sequence")};
   }
   Napi::Value step(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return run_step(info, lm_batch(info)); });
+    return guarded(info.Env(), [&] { return run_step(info, lm_batch(info), 2); });
   }
   Napi::Value reward_step(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return run_step(info, pair_batch(info)); });
+    return guarded(info.Env(), [&] { return run_step(info, pair_batch(info), 2); });
   }
   Napi::Value gradients(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return run_gradients(info, lm_batch(info)); });
+    return guarded(info.Env(), [&] { return run_gradients(info, lm_batch(info), 2); });
   }
   Napi::Value reward_gradients(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return run_gradients(info, pair_batch(info)); });
+    return guarded(info.Env(), [&] { return run_gradients(info, pair_batch(info), 2); });
+  }
+  Napi::Value ppo_step(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return run_step(info, ppo_batch(info[0]), 1); });
+  }
+  Napi::Value value_step(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return run_step(info, value_batch(info[0]), 1); });
+  }
+  Napi::Value ppo_gradients(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return run_gradients(info, ppo_batch(info[0]), 1); });
+  }
+  Napi::Value value_gradients(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return run_gradients(info, value_batch(info[0]), 1); });
   }
 
   Napi::Value save(const Napi::CallbackInfo& info) {
@@ -180,6 +252,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
                            InstanceMethod<&NativeModel::rewards>("rewards", napi_default_method),
                            InstanceMethod<&NativeModel::generate>("generate", napi_default_method),
                            InstanceMethod<&NativeModel::create_adapter>("createAdapter", napi_default_method),
+                           InstanceMethod<&NativeModel::copy_adapter>("copyAdapter", napi_default_method),
                            InstanceMethod<&NativeModel::load_adapter>("loadAdapter", napi_default_method),
                            InstanceMethod<&NativeModel::save_adapter>("saveAdapter", napi_default_method),
                            InstanceMethod<&NativeModel::remove_adapter>("removeAdapter", napi_default_method),
@@ -222,11 +295,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
         info.Env(), CancelToken::from(info[2]),
         [=, model = model(), sequences = int_arrays(info[0], "sequence"), name = string(info[1], "adapter")](
             const Cancel& cancel) { *out = call(*model, sequences, model->adapter(name).get(), cancel); },
-        [=](Napi::Env env) -> Napi::Value {
-          Napi::Array array = Napi::Array::New(env, out->size());
-          for (uint32_t i = 0; i < out->size(); i++) array.Set(i, typed(env, (*out)[i]));
-          return array;
-        });
+        [=](Napi::Env env) { return typed(env, *out); });
   }
   Napi::Value rewards(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
@@ -287,6 +356,25 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
           [model = model(), name = string(info[0], "name"), spec = adapter_spec(o),
            seed = static_cast<uint64_t>(integer(o, "seed"))](const Cancel&) {
             model->add_adapter(name, std::make_shared<Adapter>(model->backend(), model->config(), spec, seed));
+          },
+          nothing());
+    });
+  }
+  Napi::Value copy_adapter(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const Napi::Object heads = object(info[3], "heads");
+      return run_async(
+          info.Env(), CancelToken::from(info.Env().Undefined()),
+          [model = model(), name = string(info[0], "name"), spec = adapter_spec(object(info[1], "spec")),
+           from = string(info[2], "from"), value = string(heads.Get("value"), "heads.value"),
+           reward = string(heads.Get("reward"), "heads.reward")](const Cancel&) {
+            const auto source = model->adapter(from);
+            const auto offset = [&](const std::string& head) {
+              return head == "value" ? source->value_head() : head == "reward" ? source->reward_head() : -1;
+            };
+            auto adapter = std::make_shared<Adapter>(model->backend(), model->config(), spec, 0);
+            adapter->copy(*source, offset(value), offset(reward));
+            model->add_adapter(name, std::move(adapter));
           },
           nothing());
     });

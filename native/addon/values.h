@@ -51,10 +51,29 @@ inline std::vector<std::vector<float>> float_arrays(const Napi::Value& value, co
   return typed_arrays<float, napi_float32_array>(value, what, "Float32Array");
 }
 
+// Copies an array of integers.
+inline std::vector<int32_t> integers(const Napi::Value& value, const char* what) {
+  if (!value.IsArray()) fail("ERR_INVALID_ARG", "expected an array of integers for ", what);
+  const auto array = value.As<Napi::Array>();
+  std::vector<int32_t> out(array.Length());
+  for (uint32_t i = 0; i < out.size(); i++) {
+    const double number = array.Get(i).ToNumber().DoubleValue();
+    out[i] = array.Get(i).ToNumber().Int32Value();
+    if (out[i] != number) fail("ERR_INVALID_ARG", "expected an integer for ", what, "[", i, "], received ", number);
+  }
+  return out;
+}
+
 template <class T>
 Napi::Value typed(Napi::Env env, const std::vector<T>& values) {
   auto array = Napi::TypedArrayOf<T>::New(env, values.size());
   std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+template <class T>
+Napi::Value typed(Napi::Env env, const std::vector<std::vector<T>>& lists) {
+  Napi::Array array = Napi::Array::New(env, lists.size());
+  for (uint32_t i = 0; i < lists.size(); i++) array.Set(i, typed(env, lists[i]));
   return array;
 }
 

@@ -108,6 +108,16 @@ void Adapter::repack() {
   }
 }
 
+void Adapter::copy(const Adapter& source, int64_t value_from, int64_t reward_from) {
+  // Heads come last, so that with the same LoRA all its offsets agree.
+  for (const Parameter& p : layout_.parameters) {
+    const int64_t from = p.offset == value_head_ ? value_from : p.offset == reward_head_ ? reward_from : p.offset;
+    if (from < 0) continue;
+    backend_.copy(masters_.floats() + p.offset, source.masters() + from, static_cast<size_t>(p.size) * sizeof(float));
+  }
+  repack();
+}
+
 // The checkpoint's row-major form of a tensor, from the masters and back.
 void Adapter::take(const Parameter& p, float* rows) const {
   std::vector<float> block(static_cast<size_t>(p.size));

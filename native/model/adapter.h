@@ -52,6 +52,10 @@ class Adapter final : public Trainable {
   // The packs that only a backward pass reads are made when training starts, and follow repack() from then on.
   void enable_backward();
 
+  // The LoRA weights of a source with the same rank, alpha and targets. A head starts as the source's head at that
+  // offset of its masters, or at -1 stays zero.
+  void copy(const Adapter& source, int64_t value_from, int64_t reward_from);
+
   // PEFT's folder: adapter_model.safetensors, beside it heads.safetensors when there are heads. (adapter_config.json is
   // the caller's.)
   void save(const std::string& folder) const;

@@ -7,6 +7,48 @@
 #include "core/safetensors.h"
 
 namespace srcode {
+
+// The response tokens of a batch, one after another.
+struct Trainer::Responses {
+  std::vector<Part> parts;  // one a sequence
+  std::vector<int32_t> targets;
+
+  // A list of the batch in the same order.
+  std::vector<float> flat(const FloatLists& lists, const char* what) const {
+    if (lists.size() != parts.size()) {
+      fail("ERR_SHAPE", "expected ", what, " for each of the ", parts.size(), " sequences, received ", lists.size());
+    }
+    std::vector<float> out;
+    for (size_t s = 0; s < parts.size(); s++) {
+      if (lists[s].size() != parts[s].rows.size()) {
+        fail("ERR_SHAPE", "sequence ", s, ": expected ", parts[s].rows.size(), " ", what,
+             ", one for each response token, received ", lists[s].size());
+      }
+      for (size_t i = 0; i < lists[s].size(); i++) {
+        if (!std::isfinite(lists[s][i])) {
+          fail("ERR_NON_FINITE", "sequence ", s, ": expected finite ", what, ", received ", lists[s][i], " at [", i,
+               "]");
+        }
+      }
+      out.insert(out.end(), lists[s].begin(), lists[s].end());
+    }
+    return out;
+  }
+  std::vector<float> flat(const std::optional<FloatLists>& lists, const char* what) const {
+    return lists ? flat(*lists, what) : std::vector<float>();
+  }
+  FloatLists lists(const std::vector<float>& flat) const {
+    FloatLists out;
+    auto from = flat.begin();
+    for (const Part& part : parts) {
+      const auto end = from + static_cast<std::ptrdiff_t>(part.rows.size());
+      out.emplace_back(from, end);
+      from = end;
+    }
+    return out;
+  }
+};
+
 namespace {
 
 // -Σ w log p / Σ w.
@@ -22,6 +64,59 @@ class WeightedNll final : public Objective {
  private:
   std::span<const float> weights_;
   double total_;
+};
+
+// The loss of a PPO batch over the rows of one pass, entropy and KL included. Values, if any, are taken along: one
+// kernel makes both losses.
+class PpoObjective final : public Objective {
+ public:
+  // `args` has the pointers of the pass's first token.
+  PpoObjective(Backend& backend, const PpoBatch& batch, const PpoLoss& args, const float* ref_log_probs,
+               PpoResult& result)
+      : backend_(backend), batch_(batch), pass_(args), ref_log_probs_(ref_log_probs), result_(result) {}
+  bool needs_entropy() const override { return batch_.entropy; }
+  void rows(int64_t first, int64_t rows, const float* log_prob, const float* entropy, float* d_log_prob,
+            float* d_entropy) override {
+    PpoLoss args = pass_;
+    args.tokens = rows;
+    args.log_probs = log_prob;
+    args.grad_log_probs = d_log_prob;
+    args.old_log_probs += first;
+    args.advantages += first;
+    if (args.values) {
+      args.values += first;
+      args.returns += first;
+      args.grad_values += first;
+      if (args.old_values) args.old_values += first;
+    }
+    PpoStatistics s;
+    backend_.kernels().ppo_loss(args, &s, backend_.queue());
+    result_.policy_loss += s.loss;
+    result_.value_loss += s.value_loss;
+    result_.clip_fraction += s.clip_fraction;
+    result_.approx_kl += s.approx_kl;
+    for (int64_t i = 0; i < rows; i++) {
+      const double log_p = log_prob[i];
+      // Its mean log for now, within the kernel's bounds.
+      result_.mean_ratio += std::clamp(log_p - static_cast<double>(args.old_log_probs[i]), -87.0, 88.0) / s.weight;
+      if (entropy) {
+        result_.entropy += static_cast<double>(entropy[i]) / s.weight;
+        d_entropy[i] = static_cast<float>(-batch_.entropy_coef / s.weight);
+      }
+      if (ref_log_probs_) {
+        const double d = log_p - static_cast<double>(ref_log_probs_[first + i]), slope = -std::expm1(-d);
+        result_.kl3 += (d - slope) / s.weight;
+        if (batch_.kl_coef > 0) d_log_prob[i] += static_cast<float>(batch_.kl_coef * slope / s.weight);
+      }
+    }
+  }
+
+ private:
+  Backend& backend_;
+  const PpoBatch& batch_;
+  PpoLoss pass_;
+  const float* ref_log_probs_;
+  PpoResult& result_;
 };
 
 Trainable& trainable_of(Model& model, const std::shared_ptr<Adapter>& adapter) {
@@ -58,26 +153,72 @@ bool Trainer::zero(const float* values, int64_t n) const {
   return std::all_of(host.begin(), host.end(), [](float x) { return x == 0.0f; });
 }
 
-void Trainer::check_coverage(bool pairs) {
+bool Trainer::is_scalar_head(const Parameter& p) const {
+  return adapter_ && (p.offset == adapter_->value_head() || p.offset == adapter_->reward_head());
+}
+
+void Trainer::check_coverage(bool blocks, bool head) {
   const auto& parameters = trainable_.layout().parameters;
   for (size_t i = 0; i < parameters.size(); i++) {
-    if (covered_[i]) continue;
     const Parameter& p = parameters[i];
+    if (covered_[i] || !(is_scalar_head(p) ? head && p.offset == head_ : blocks)) continue;
     covered_[i] = !zero(gradients_.floats() + p.offset, p.size);
     if (covered_[i]) continue;
-    // The gradient of A is B's product with something: none while B is zero, as it is at the start. And a head learns
-    // from its own objective.
-    if (p.name.ends_with("value_head.weight") || (p.name.ends_with("reward_head.weight") && !pairs)) continue;
+    // The gradient of A is B's product with something: none while B is zero, as it is at the start.
     if (p.name.ends_with("lora_A.weight")) {
       const std::string b = p.name.substr(0, p.name.size() - 13) + "lora_B.weight";
       const auto found =
           std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& other) { return other.name == b; });
       if (found != parameters.end() && zero(trainable_.masters() + found->offset, found->size)) continue;
     }
-    // So does everything under a reward head that is still zero.
-    if (pairs && adapter_ && zero(adapter_->masters() + adapter_->reward_head(), model_.config().hidden)) continue;
     fail("ERR_NO_GRADIENT", "tensor ", p.name, " received no gradient from the batch; nothing would train it");
   }
+}
+
+template <class LayOut, class Use>
+bool Trainer::passes(const std::vector<Part>& parts, size_t together, LayOut lay_out, Use use, const Cancel& cancel) {
+  Backend& backend = model_.backend();
+  const ModelConfig& c = model_.config();
+  bool deep = false;
+  backend.fill_zero(gradients_.data(), gradients_.bytes());
+  for (size_t next = 0, done = 0; next < parts.size();) {
+    Batch pass;
+    std::vector<int32_t> rows;
+    for (; next < parts.size(); next += together) {
+      const auto group = std::span(parts).subspan(next, together);
+      int64_t tokens = 0;
+      for (const Part& part : group) tokens += static_cast<int64_t>(part.tokens.size());
+      if (pass.rows() > 0 && pass.rows() + tokens > micro_batch_tokens_) break;
+      for (const Part& part : group) {
+        for (int32_t row : part.rows) rows.push_back(static_cast<int32_t>(pass.rows()) + row);
+        pass.append(part.tokens);
+      }
+    }
+    const auto count = static_cast<int64_t>(rows.size());
+    Tape tape;
+    Hidden hidden;
+    BackwardScratch scratch;
+    model_.plan([&](Arena& arena) {
+      tape.lay_out(arena, c, adapter_.get(), pass.rows(), true);
+      hidden.lay_out(arena, c, count);
+      // d_hidden crosses from the objective to the blocks; the rest of either's scratch is not needed by the other.
+      scratch.d_hidden = arena.take<float>("d final hidden states", count * c.hidden);
+      const size_t shared = arena.used();
+      lay_out(arena, count);
+      arena.release(shared);
+      scratch.lay_out(arena, backend, c, adapter_.get(), pass.rows(), count);
+    });
+    model_.decoder().forward(pass, adapter_.get(), tape, cancel);
+    model_.decoder().hidden(tape, rows, hidden);
+    use(done, hidden, scratch.d_hidden);
+    for (size_t i = 0; i < rows.size() && !deep; i++) {
+      deep = pass.positions[static_cast<size_t>(rows[i])] > 0 &&
+             !zero(scratch.d_hidden + static_cast<int64_t>(i) * c.hidden, c.hidden);
+    }
+    model_.decoder().backward(pass, adapter_.get(), tape, hidden, scratch, gradients_.floats(), cancel);
+    done += rows.size();
+  }
+  return deep;
 }
 
 StepResult Trainer::gradients(const LmBatch& batch, const Cancel& cancel) {
@@ -90,83 +231,57 @@ StepResult Trainer::gradients(const LmBatch& batch, const Cancel& cancel) {
   }
   StepResult result;
   double total = 0;
-  bool deep = false;  // a token that looks back on more than one: without it attention has nothing to learn
-  std::vector<size_t> ends(batch.sequences.size());  // tokens after the last supervised one change nothing
+  std::vector<Part> parts;
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
   for (size_t s = 0; s < batch.sequences.size(); s++) {
-    const auto& weights = batch.weights[s];
-    if (weights.size() != batch.sequences[s].size()) {
-      fail("ERR_SHAPE", "sequence ", s, ": expected ", batch.sequences[s].size(), " loss weights, received ",
-           weights.size());
+    const auto& sequence = batch.sequences[s];
+    if (batch.weights[s].size() != sequence.size()) {
+      fail("ERR_SHAPE", "sequence ", s, ": expected ", sequence.size(), " loss weights, received ",
+           batch.weights[s].size());
     }
-    for (size_t i = 1; i < weights.size(); i++) {
-      if (!std::isfinite(weights[i])) fail("ERR_INVALID_ARG", "sequence ", s, ": loss weight ", i, " is not finite");
-      if (weights[i] == 0.0f) continue;
-      total += static_cast<double>(weights[i]);
-      result.tokens++;
-      ends[s] = i;
-      deep |= i > 1;
+    Part part;
+    for (size_t i = 1; i < sequence.size(); i++) {
+      const float weight = batch.weights[s][i];
+      if (!std::isfinite(weight)) fail("ERR_INVALID_ARG", "sequence ", s, ": loss weight ", i, " is not finite");
+      if (weight == 0.0f) continue;
+      total += static_cast<double>(weight);
+      part.tokens = std::span(sequence).first(i);  // tokens after the last supervised one change nothing
+      part.rows.push_back(static_cast<int32_t>(i) - 1);
+      targets.push_back(sequence[i]);
+      weights.push_back(weight);
     }
+    if (!part.rows.empty()) parts.push_back(std::move(part));
   }
+  result.tokens = static_cast<int64_t>(targets.size());
   if (result.tokens == 0 || !(total > 0)) {
     fail("ERR_INVALID_ARG",
          "the batch has no supervised token: the loss weights from index 1 on must have a positive sum");
   }
 
-  backend.fill_zero(gradients_.data(), gradients_.bytes());
-  for (size_t first = 0; first < ends.size();) {
-    Batch pass;
-    std::vector<int32_t> rows, targets;
-    std::vector<float> weights;
-    size_t last = first;
-    for (; last < ends.size(); last++) {
-      const size_t end = ends[last];
-      if (end == 0) continue;
-      if (pass.rows() > 0 && pass.rows() + static_cast<int64_t>(end) > micro_batch_tokens_) break;
-      const auto begin = static_cast<int32_t>(pass.rows());
-      pass.append(std::span(batch.sequences[last]).first(end));
-      for (size_t i = 1; i <= end; i++) {
-        if (batch.weights[last][i] == 0.0f) continue;
-        rows.push_back(begin + static_cast<int32_t>(i) - 1);
-        targets.push_back(batch.sequences[last][i]);
-        weights.push_back(batch.weights[last][i]);
-      }
-    }
-    first = last;
-    if (rows.empty()) continue;
-
-    const auto count = static_cast<int64_t>(rows.size());
-    Tape tape;
-    Hidden hidden;
-    BackwardScratch scratch;
-    Head::Scratch head;
-    float* log_prob = nullptr;
-    model_.plan([&](Arena& arena) {
-      tape.lay_out(arena, c, adapter_.get(), pass.rows(), true);
-      hidden.lay_out(arena, c, count);
-      log_prob = arena.take<float>("head statistics", count);
-      // d_hidden crosses from the head to the blocks; the rest of either's scratch is not needed by the other.
-      scratch.d_hidden = arena.take<float>("d final hidden states", count * c.hidden);
-      const size_t shared = arena.used();
-      head.lay_out(arena, backend, c, count, true);
-      arena.release(shared);
-      scratch.lay_out(arena, backend, c, adapter_.get(), pass.rows(), count);
-    });
-    model_.decoder().forward(pass, adapter_.get(), tape, cancel);
-    model_.decoder().hidden(tape, rows, hidden);
-    WeightedNll objective(weights, total);
-    float* d_head = adapter_ ? nullptr : gradients_.floats() + model_.weights().head_offset();
-    model_.head().train(count, hidden.normed, targets, objective, head, log_prob, scratch.d_hidden, d_head, cancel);
-    std::vector<float> values(rows.size());
-    backend.copy_out(values.data(), log_prob, values.size() * sizeof(float));
-    for (size_t i = 0; i < values.size(); i++)
-      result.loss -= static_cast<double>(weights[i]) * static_cast<double>(values[i]) / total;
-    model_.decoder().backward(pass, adapter_.get(), tape, hidden, scratch, gradients_.floats(), cancel);
-  }
-  if (deep) check_coverage(false);
+  head_ = -1;
+  Head::Scratch head;
+  float* log_prob = nullptr;
+  const auto lay_out = [&](Arena& arena, int64_t rows) {
+    log_prob = arena.take<float>("head statistics", rows);
+    head.lay_out(arena, backend, c, rows, true);
+  };
+  const auto use = [&](size_t first, const Hidden& hidden, float* d_hidden) {
+    const auto rows = static_cast<size_t>(hidden.rows);
+    const auto weight = std::span(weights).subspan(first, rows);
+    WeightedNll objective(weight, total);
+    model_.head().train(hidden.rows, hidden.normed, std::span(targets).subspan(first, rows), objective, head, log_prob,
+                        d_hidden, d_lm_head(), cancel);
+    std::vector<float> values(rows);
+    backend.copy_out(values.data(), log_prob, rows * sizeof(float));
+    for (size_t i = 0; i < rows; i++)
+      result.loss -= static_cast<double>(weight[i]) * static_cast<double>(values[i]) / total;
+  };
+  check_coverage(passes(parts, 1, lay_out, use, cancel), false);
   return result;
 }
 
-StepResult Trainer::gradients(const PairBatch& batch, const Cancel& cancel) {
+PairResult Trainer::gradients(const PairBatch& batch, const Cancel& cancel) {
   Backend& backend = model_.backend();
   const ModelConfig& c = model_.config();
   if (!adapter_ || adapter_->reward_head() < 0) {
@@ -178,43 +293,26 @@ StepResult Trainer::gradients(const PairBatch& batch, const Cancel& cancel) {
   }
   model_.check(batch.chosen, "chosen sequence");
   model_.check(batch.rejected, "rejected sequence");
-  StepResult result;
+  PairResult result;
   const auto pairs = static_cast<double>(batch.chosen.size());
-  const float* weight = adapter_->masters() + adapter_->reward_head();
-
-  backend.fill_zero(gradients_.data(), gradients_.bytes());
-  for (size_t first = 0; first < batch.chosen.size();) {
-    Batch pass;
-    std::vector<int32_t> rows;
-    size_t last = first;
-    for (; last < batch.chosen.size(); last++) {
-      const auto tokens = static_cast<int64_t>(batch.chosen[last].size() + batch.rejected[last].size());
-      if (last > first && pass.rows() + tokens > micro_batch_tokens_) break;
-      for (const auto* side : {&batch.chosen[last], &batch.rejected[last]}) {
-        pass.append(*side);
-        rows.push_back(static_cast<int32_t>(pass.rows()) - 1);
-      }
+  std::vector<Part> parts;
+  for (size_t i = 0; i < batch.chosen.size(); i++) {
+    for (const auto* side : {&batch.chosen[i], &batch.rejected[i]}) {
+      parts.push_back({*side, {static_cast<int32_t>(side->size()) - 1}});
+      result.tokens += static_cast<int64_t>(side->size());
     }
-    first = last;
-    result.tokens += pass.rows();
+  }
 
-    const auto count = static_cast<int64_t>(rows.size());
-    Tape tape;
-    Hidden hidden;
-    BackwardScratch scratch;
-    float *scores = nullptr, *d_scores = nullptr;
-    model_.plan([&](Arena& arena) {
-      tape.lay_out(arena, c, adapter_.get(), pass.rows(), true);
-      hidden.lay_out(arena, c, count);
-      scores = arena.take<float>("scores", count);
-      d_scores = arena.take<float>("scores", count);
-      scratch.d_hidden = arena.take<float>("d final hidden states", count * c.hidden);
-      scratch.lay_out(arena, backend, c, adapter_.get(), pass.rows(), count);
-    });
-    model_.decoder().forward(pass, adapter_.get(), tape, cancel);
-    model_.decoder().hidden(tape, rows, hidden);
-    backend.row_dot(c.dtype, count, c.hidden, hidden.normed, weight, scores);
-    std::vector<float> score(rows.size()), d_score(rows.size());
+  head_ = adapter_->reward_head();
+  const float* weight = adapter_->masters() + head_;
+  float *scores = nullptr, *d_scores = nullptr;
+  const auto lay_out = [&](Arena& arena, int64_t rows) {
+    scores = arena.take<float>("scores", rows);
+    d_scores = arena.take<float>("scores", rows);
+  };
+  const auto use = [&](size_t, const Hidden& hidden, float* d_hidden) {
+    backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, scores);
+    std::vector<float> score(static_cast<size_t>(hidden.rows)), d_score(score.size());
     backend.copy_out(score.data(), scores, score.size() * sizeof(float));
     for (size_t i = 0; i < score.size(); i += 2) {
       // L = softplus(-(s_c - s_r)) / pairs, so dL/ds_c = -σ(-(s_c - s_r)) / pairs.
@@ -226,19 +324,164 @@ StepResult Trainer::gradients(const PairBatch& batch, const Cancel& cancel) {
       d_score[i + 1] = static_cast<float>(slope);
     }
     backend.copy_in(d_scores, d_score.data(), d_score.size() * sizeof(float));
-    backend.fill_zero(scratch.d_hidden, static_cast<size_t>(count * c.hidden) * sizeof(float));
-    backend.row_dot_backward(c.dtype, count, c.hidden, hidden.normed, weight, d_scores, scratch.d_hidden,
-                             gradients_.floats() + adapter_->reward_head());
-    model_.decoder().backward(pass, adapter_.get(), tape, hidden, scratch, gradients_.floats(), cancel);
+    backend.fill_zero(d_hidden, static_cast<size_t>(hidden.rows * c.hidden) * sizeof(float));
+    backend.row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, d_scores, d_hidden,
+                             gradients_.floats() + head_);
+  };
+  check_coverage(passes(parts, 2, lay_out, use, cancel), true);
+  return result;
+}
+
+Trainer::Responses Trainer::responses(const ValueBatch& batch) const {
+  model_.check(batch.sequences, "sequence", 2);
+  if (batch.sequences.empty()) fail("ERR_SHAPE", "expected at least one sequence, received none");
+  if (batch.response_start.size() != batch.sequences.size()) {
+    fail("ERR_SHAPE", "expected responseStart for each of the ", batch.sequences.size(), " sequences, received ",
+         batch.response_start.size());
   }
-  check_coverage(true);
+  Responses out;
+  for (size_t s = 0; s < batch.sequences.size(); s++) {
+    const auto& sequence = batch.sequences[s];
+    const auto length = static_cast<int32_t>(sequence.size());
+    const int32_t start = batch.response_start[s];
+    if (start < 1 || start >= length) {
+      fail("ERR_SHAPE", "sequence ", s, " has ", length, " tokens: expected its responseStart in [1, ", length - 1,
+           "], received ", start);
+    }
+    Part& part = out.parts.emplace_back();
+    part.tokens = std::span(sequence).first(sequence.size() - 1);
+    for (int32_t i = start; i < length; i++) part.rows.push_back(i - 1);
+    out.targets.insert(out.targets.end(), sequence.begin() + start, sequence.end());
+  }
+  return out;
+}
+
+const float* Trainer::use_value_head() {
+  if (!adapter_ || adapter_->value_head() < 0) {
+    fail("ERR_INVALID_ARG",
+         "a value loss needs an adapter with a value head; create one with heads: ['value'], or leave returns out");
+  }
+  head_ = adapter_->value_head();
+  return adapter_->masters() + head_;
+}
+
+ValueResult Trainer::gradients(const ValueBatch& batch, const Cancel& cancel) {
+  Backend& backend = model_.backend();
+  const ModelConfig& c = model_.config();
+  const float* weight = use_value_head();
+  const Responses responses = this->responses(batch);
+  if (!batch.returns) fail("ERR_INVALID_ARG", "a value batch needs returns");
+  const std::vector<float> returns = responses.flat(batch.returns, "returns");
+  const std::vector<float> old_values = responses.flat(batch.old_values, "oldValues");
+  const bool clip = batch.value_clip > 0 && !old_values.empty();
+  ValueResult result;
+  result.tokens = static_cast<int64_t>(responses.targets.size());
+
+  bool head = false;
+  std::vector<float> all(responses.targets.size());
+  float *values = nullptr, *d_values = nullptr;
+  const auto lay_out = [&](Arena& arena, int64_t rows) {
+    values = arena.take<float>("values", rows);
+    d_values = arena.take<float>("values", rows);
+  };
+  const auto use = [&](size_t first, const Hidden& hidden, float* d_hidden) {
+    const auto bytes = static_cast<size_t>(hidden.rows) * sizeof(float);
+    backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, values);
+    backend.copy_out(all.data() + first, values, bytes);
+    PpoStatistics s;
+    backend.kernels().ppo_loss({.tokens = hidden.rows,
+                                .total_weight = static_cast<double>(result.tokens),
+                                .values = values,
+                                .old_values = clip ? old_values.data() + first : nullptr,
+                                .returns = returns.data() + first,
+                                .clip = {},
+                                .value_clip = batch.value_clip,
+                                .grad_values = d_values},
+                               &s, backend.queue());
+    result.loss += s.value_loss;
+    head |= !zero(d_values, hidden.rows);
+    backend.fill_zero(d_hidden, bytes * static_cast<size_t>(c.hidden));
+    backend.row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, d_values, d_hidden,
+                             gradients_.floats() + head_);
+  };
+  const bool blocks = passes(responses.parts, 1, lay_out, use, cancel);
+  check_coverage(blocks, head);
+  result.values = responses.lists(all);
+  return result;
+}
+
+PpoResult Trainer::gradients(const PpoBatch& batch, const Cancel& cancel) {
+  Backend& backend = model_.backend();
+  const ModelConfig& c = model_.config();
+  const float* weight = batch.returns ? use_value_head() : nullptr;
+  if (!weight) head_ = -1;
+  const Responses responses = this->responses(batch);
+  const std::vector<float> old_log_probs = responses.flat(batch.old_log_probs, "oldLogProbs");
+  const std::vector<float> advantages = responses.flat(batch.advantages, "advantages");
+  const std::vector<float> returns = responses.flat(batch.returns, "returns");
+  const std::vector<float> old_values = responses.flat(batch.old_values, "oldValues");
+  const std::vector<float> ref_log_probs = responses.flat(batch.ref_log_probs, "refLogProbs");
+  const bool clip = batch.value_clip > 0 && !old_values.empty();
+  PpoResult result;
+  result.tokens = static_cast<int64_t>(responses.targets.size());
+
+  bool head = false;
+  std::vector<float> log_probs(responses.targets.size()), all_values(weight ? log_probs.size() : 0);
+  Head::Scratch scratch;
+  float *log_prob = nullptr, *values = nullptr, *d_values = nullptr;
+  const auto lay_out = [&](Arena& arena, int64_t rows) {
+    log_prob = arena.take<float>("head statistics", rows);
+    if (weight) {
+      values = arena.take<float>("values", rows);
+      d_values = arena.take<float>("values", rows);
+    }
+    scratch.lay_out(arena, backend, c, rows, true);
+  };
+  const auto use = [&](size_t first, const Hidden& hidden, float* d_hidden) {
+    const auto rows = static_cast<size_t>(hidden.rows);
+    PpoLoss loss{.old_log_probs = old_log_probs.data() + first,
+                 .advantages = advantages.data() + first,
+                 .total_weight = static_cast<double>(result.tokens),
+                 .clip = batch.clip,
+                 .value_clip = batch.value_clip,
+                 .sum = batch.sum};
+    if (weight) {
+      backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, values);
+      backend.copy_out(all_values.data() + first, values, rows * sizeof(float));
+      loss.values = values;
+      loss.grad_values = d_values;
+      loss.returns = returns.data() + first;
+      if (clip) loss.old_values = old_values.data() + first;
+    }
+    PpoObjective objective(backend, batch, loss, ref_log_probs.empty() ? nullptr : ref_log_probs.data() + first,
+                           result);
+    model_.head().train(hidden.rows, hidden.normed, std::span(responses.targets).subspan(first, rows), objective,
+                        scratch, log_prob, d_hidden, d_lm_head(), cancel);
+    backend.copy_out(log_probs.data() + first, log_prob, rows * sizeof(float));
+    if (!weight) return;
+    for (size_t i = 0; i < rows; i++) d_values[i] *= static_cast<float>(batch.value_coef);
+    head |= !zero(d_values, hidden.rows);
+    backend.row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, d_values, d_hidden,
+                             gradients_.floats() + head_);
+  };
+  const bool blocks = passes(responses.parts, 1, lay_out, use, cancel);
+  check_coverage(blocks, head);
+  result.mean_ratio += 1 + result.approx_kl;  // r = ln r + 1 + (r - 1 - ln r)
+  result.skipped = batch.max_ratio > 0 && result.mean_ratio > batch.max_ratio;
+  result.loss = result.policy_loss + batch.value_coef * result.value_loss - batch.entropy_coef * result.entropy +
+                batch.kl_coef * result.kl3;
+  result.log_probs = responses.lists(log_probs);
+  if (weight) result.values = responses.lists(all_values);
   return result;
 }
 
 void Trainer::update(StepResult& result, double lr) {
   const ParameterLayout& layout = trainable_.layout();
   std::vector<AdamwTensor> tensors;
+  std::vector<const Parameter*> updated;
   for (const Parameter& p : layout.parameters) {
+    if (is_scalar_head(p) && p.offset != head_) continue;
+    updated.push_back(&p);
     tensors.push_back({trainable_.masters() + p.offset, gradients_.floats() + p.offset, m_.floats() + p.offset,
                        v_.floats() + p.offset, p.size, p.decay});
   }
@@ -255,8 +498,7 @@ void Trainer::update(StepResult& result, double lr) {
     result.skipped = true;
     if (++non_finite_ >= max_non_finite_) {
       fail("ERR_NON_FINITE", "the gradient was not finite ", non_finite_, " time(s) in a row; the first bad tensor is ",
-           layout.parameters[static_cast<size_t>(update.bad_tensor)].name,
-           ". Lower the learning rate or look at the batch");
+           updated[static_cast<size_t>(update.bad_tensor)]->name, ". Lower the learning rate or look at the batch");
     }
     return;
   }

@@ -110,7 +110,6 @@ export interface NativeStepResult {
   loss: number;
   gradNorm: number;
   tokens: number;
-  accuracy: number;
   skipped: boolean;
 }
 
@@ -137,7 +136,7 @@ export interface NativePpoBatch extends NativeValueBatch<readonly Float32Array[]
   maxRatio: number;
 }
 
-export interface NativeValueResult extends Omit<NativeStepResult, 'accuracy'> {
+export interface NativeValueResult extends NativeStepResult {
   values: Float32Array[];
 }
 
@@ -225,7 +224,7 @@ export interface NativeTrainer {
     rejected: readonly Int32Array[],
     lr: number,
     cancel?: CancelToken,
-  ): Promise<NativeStepResult>;
+  ): Promise<NativeStepResult & { accuracy: number }>;
   ppoStep(batch: NativePpoBatch, lr: number, cancel?: CancelToken): Promise<NativePpoResult>;
   valueStep(batch: NativeValueBatch, lr: number, cancel?: CancelToken): Promise<NativeValueResult>;
   gradients(

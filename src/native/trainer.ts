@@ -143,11 +143,10 @@ export class Trainer implements Disposable {
   /** loss = Σ w (-log p) / Σ w over the batch; zero supervised tokens is an error. */
   async step(batch: LmBatch, options: StepOptions = {}): Promise<StepResult> {
     const native = await this.#native;
-    const { loss, gradNorm, tokens, skipped } = await callNative(
+    return callNative(
       (cancel) => native.step(batch.sequences, batch.lossWeights, options.lr ?? this.#lr, cancel),
       options.signal,
     );
-    return { loss, gradNorm, tokens, skipped };
   }
 
   /** Bradley–Terry: loss = mean of -log σ(score(chosen) - score(rejected)), scores by the adapter's reward head. */
@@ -169,11 +168,10 @@ export class Trainer implements Disposable {
     const native = await this.#native;
     const maxRatio = atLeast0('maxRatio', options.maxRatio ?? 10);
     const arg = nativePpo(batch, options, maxRatio);
-    const { values, ...result } = await callNative(
+    const { entropy, kl3, values, ...rest } = await callNative(
       (cancel) => native.ppoStep(arg, options.lr ?? this.#lr, cancel),
       options.signal,
     );
-    const { entropy, kl3, ...rest } = result;
     const far = maxRatio > 0 && rest.meanRatio > maxRatio;
     return {
       ...rest,
@@ -191,11 +189,7 @@ export class Trainer implements Disposable {
   async valueStep(batch: ValueBatch, options: ValueOptions = {}): Promise<StepResult & { values: Float32Array[] }> {
     const native = await this.#native;
     const arg = nativeValue(batch, options);
-    const { loss, gradNorm, tokens, skipped, values } = await callNative(
-      (cancel) => native.valueStep(arg, options.lr ?? this.#lr, cancel),
-      options.signal,
-    );
-    return { loss, gradNorm, tokens, skipped, values };
+    return callNative((cancel) => native.valueStep(arg, options.lr ?? this.#lr, cancel), options.signal);
   }
 
   /** The gradient of every trainable tensor under its HF or PEFT name, row-major; nothing is updated. */
