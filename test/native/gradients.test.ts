@@ -4,31 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type LmBatch, linearLayers, Model, type PairBatch } from '../../src/native/model.js';
-import { llamaConfig, oddConfig, random, sequences } from '../support/models.js';
+import { direction, distance, dot, norm, slope } from '../support/gradients.js';
+import { llamaConfig, oddConfig, sequences } from '../support/models.js';
 import { nudge } from '../support/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'srcode-gradients-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-const dot = (a: Record<string, Float32Array>, b: Record<string, Float32Array>): number =>
-  Object.entries(a).reduce(
-    (sum, [name, x]) => x.reduce((s, v, i) => s + v * ((b[name] as Float32Array)[i] as number), sum),
-    0,
-  );
-const norm = (a: Record<string, Float32Array>): number => Math.sqrt(dot(a, a));
-
-/** A direction of norm 1 with a share of every tensor, so that a tensor with a wrong gradient shows whatever its size. */
-function direction(gradients: Record<string, Float32Array>, seed: number): Record<string, Float32Array> {
-  const next = random(seed);
-  const tensors = Object.entries(gradients).map(([name, g]) => {
-    const size = Math.sqrt(g.reduce((s, v) => s + v * v, 0)) || 1;
-    // Half along the gradient, half random: along it alone errors of direction would hide.
-    const delta = Float32Array.from(g, (v) => v / size + (next() * 2 - 1) / Math.sqrt(g.length));
-    return [name, delta] as const;
-  });
-  const length = norm(Object.fromEntries(tensors));
-  return Object.fromEntries(tensors.map(([name, d]) => [name, d.map((v) => v / length)]));
-}
 
 const config = { ...oddConfig, vocabSize: 61, hiddenSize: 24, intermediateSize: 40, heads: 2, kvHeads: 1 };
 const batch: LmBatch = (() => {
@@ -65,18 +46,6 @@ async function pairLoss(model: Model): Promise<number> {
       0,
     ) / n
   );
-}
-
-/** Central difference of `loss` along `d`, by files: `at(scale)` gives a model whose tensors are moved by scale · d. */
-async function slope(at: (scale: number) => Promise<Model>, loss: (model: Model) => Promise<number>): Promise<number> {
-  // Two step sizes and Richardson's extrapolation: f32 log-probs allow no small step.
-  const central = async (h: number): Promise<number> => {
-    using up = await at(h);
-    using down = await at(-h);
-    return ((await loss(up)) - (await loss(down))) / (2 * h);
-  };
-  const h = 0.01;
-  return (4 * (await central(h / 2)) - (await central(h))) / 3;
 }
 
 describe('gradients are the slopes of the loss (f32, finite differences within 1e-3 of the gradient norm)', () => {
@@ -144,13 +113,6 @@ describe('gradients add up', () => {
     using trainer = model.trainer({ microBatchTokens });
     return trainer.gradients(which);
   }
-  const distance = (a: Record<string, Float32Array>, b: Record<string, Float32Array>): number =>
-    norm(
-      Object.fromEntries(
-        Object.entries(a).map(([k, x]) => [k, x.map((v, i) => v - ((b[k] as Float32Array)[i] as number))]),
-      ),
-    ) / norm(a);
-
   test.each([
     ['f32', 1e-6],
     ['bf16', 5e-3],
