@@ -14,6 +14,7 @@ import type { ConfigSchema, Shape } from './schema.js';
 export interface SftConfig extends CommonConfig, LengthConfig {
   mode: 'lora' | 'full';
   lora: LoraConfig;
+  verdictWeight: number;
   samples: SamplesConfig;
 }
 
@@ -32,5 +33,10 @@ export const sftSchema: ConfigSchema<SftConfig> = z.strictObject({
   ...lengthShape('examples', 16),
   mode: z.enum(['lora', 'full']).default('lora').describe('train an adapter, or all weights'),
   lora: loraShape(),
+  verdictWeight: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('loss weight of the first token of a detection answer: the verdict among many words'),
   samples: samplesShape(),
 } satisfies Shape<SftConfig>);

@@ -41,7 +41,13 @@ export async function loadSftRows(
 ): Promise<{ rows: SftRow[]; report: LoadReport }> {
   const { pairs, own, report } = await load(paths, 'sft', ownSftRow, options);
   const rows = own.map(
-    ({ value, where }): SftRow => ({ ...value, task: 'own', group: promptGroup(value.prompt), literal: false, where }),
+    ({ value: { task = 'own', ...text }, where }): SftRow => ({
+      ...text,
+      task,
+      group: promptGroup(text.prompt),
+      literal: false,
+      where,
+    }),
   );
   const groups = groupPairs(pairs);
   const dropped = new Counts(report.dropped);

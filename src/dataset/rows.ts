@@ -4,8 +4,8 @@ import { z } from 'zod';
 export interface SftRow {
   prompt: string;
   response: string;
-  /** What the row teaches: `own` for a user's own row. */
-  task: 'detection' | 'repair' | 'own';
+  /** What the row teaches: `detection`, `repair`, or what a user's own row says (default `own`). Measurements are split by it. */
+  task: string;
   /** Rows of one group stay on one side of a split. */
   group: string;
   /** The text is not ours: `<|endoftext|>` in it is text, never a token. */
@@ -30,9 +30,10 @@ export interface TextRow {
   where: string;
 }
 
-export const ownSftRow: z.ZodType<{ prompt: string; response: string }> = z.object({
+export const ownSftRow: z.ZodType<{ prompt: string; response: string; task?: string | undefined }> = z.object({
   prompt: z.string(),
   response: z.string().min(1, 'expected a response that is not empty'),
+  task: z.string().min(1).optional(),
 });
 
 export const ownPreferenceRow: z.ZodType<{ prompt: string; chosen: string; rejected: string }> = z.object({

@@ -96,6 +96,9 @@ async function readExamples(
   const { examples, rows, report } = toExamples(tokenizer, loaded.rows, { maxTokens });
   const all = examples.map((example, i) => ({ ...example, task: rows[i]?.task ?? '', group: rows[i]?.group ?? '' }));
   const { train, heldBack } = holdBack(all, { fraction: config.heldOut });
+  for (const { task, lossWeights } of train) {
+    if (task === 'detection') lossWeights[lossWeights.findIndex((weight) => weight > 0)] = config.verdictWeight;
+  }
   const lines = [
     ...describeReport(loaded.report),
     `dropped: ${report.tooLong} × longer than ${maxTokens} tokens (the longest has ${report.longest})`,
