@@ -14,3 +14,4 @@ export { answerOf, drawForm, drawStyle, prefixOf, renderFunction, type Style } f
 export { type FamilyPrompt, type FamilySpec, type Role, type StepId, stepIds } from './spec.js';
 export { heldSteps } from './splits.js';
 export { type Condition, type Form, parameterTypes, type Step, steps } from './steps.js';
+export { familyTeacher } from './teacher.js';
