@@ -10,6 +10,7 @@ import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
 import { quickstartCommand } from './quickstart.js';
 import { selftestCommand } from './selftest.js';
+import { tasksCommand } from './tasks.js';
 import { trainCommand } from './train.js';
 
 const argv = hideBin(process.argv);
@@ -20,6 +21,7 @@ const parser = yargs(argv)
   .command(generateCommand)
   .command(evaluateCommand)
   .command(quickstartCommand)
+  .command(tasksCommand)
   .command(benchCommand)
   .command(selftestCommand)
   .demandCommand(1, 'Expected a command')

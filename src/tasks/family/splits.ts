@@ -1,19 +1,21 @@
 import { type StepId, stepIds } from './spec.js';
 import { steps } from './steps.js';
 
-/** Steps that pretraining and the test know, and no lesson, preference pair or prompt of training: does what was learnt carry over to them? */
+/**
+ * Steps that pretraining, replay and the test know, and no lesson, preference pair or prompt of training: does what was learnt carry over?
+ */
 export const heldSteps: readonly StepId[] = ['div', 'field'];
 
 /**
  * Where a combination of steps may occur. Nine of ten are `train`: pretraining and all that follows may use them; or `pretraining` alone,
  * when a held step is among them. The tenth is seen by no training at all: `validation` and `test`, half each, and `carry`, the test's own
- * when a held step is among them. A step that stands alone cannot be held out; there, the signature decides instead, so that no function
- * of one pool is asked for in another.
+ * when a held step is among them. A step that stands alone cannot be held out; there, the signature decides too, so that no function of
+ * one pool is asked for in another.
  */
 export type Pool = 'train' | 'pretraining' | 'validation' | 'test' | 'carry';
 
 export function poolOf(chosen: readonly StepId[], signature: string): Pool {
-  const place = fraction(chosen.length === 1 ? signature : [...chosen].sort().join('+'));
+  const place = fraction([...chosen].sort().join('+') + (chosen.length === 1 ? signature : ''));
   if (place >= 0.1) return holdsOut(chosen) ? 'pretraining' : 'train';
   if (holdsOut(chosen)) return 'carry';
   return place < 0.05 ? 'validation' : 'test';

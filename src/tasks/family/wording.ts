@@ -11,7 +11,7 @@ export const trainTemplates: readonly InstructionTemplate[] = [
   ['I need `', '` which '],
   ['Define the C function `', '`, which '],
 ];
-/** The wording that pretraining and the test know, and no lesson, preference pair or prompt of training. */
+/** The wording that pretraining, replay and the test know, and no preference pair or prompt of training. */
 export const heldTemplate: InstructionTemplate = ['Please code `', '`: it '];
 export const allTemplates: readonly InstructionTemplate[] = [...trainTemplates, heldTemplate];
 
