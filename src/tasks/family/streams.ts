@@ -25,6 +25,6 @@ export function streamOf(purpose: Purpose, seed: number, index: number): RandomS
   for (const [name, value] of Object.entries({ seed, index }))
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
       throw new SrcodeError('ERR_INVALID_ARG', `Expected a ${name} that is an integer in [0, 2^32), received ${value}`);
-  // A stream's seed has 53 bits, of which seeds take 32.
-  return new RandomStream(seed + purposes.indexOf(purpose) * 2 ** 32, index);
+  // A stream's seed has 53 bits, of which seeds take 32; none of these is the stream (seed, index) that a caller may draw from itself.
+  return new RandomStream(seed + (1 + purposes.indexOf(purpose)) * 2 ** 32, index);
 }
