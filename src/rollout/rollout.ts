@@ -3,7 +3,7 @@ import { answerBytes } from '../reward/index.js';
 import type { Sample, TaskPrompt } from '../tasks/task.js';
 import { applyTemplate } from '../tasks/template.js';
 import type { Tokenizer } from '../tokenizer/index.js';
-import { replaceInvalid } from './utf8.js';
+import { replaceInvalid } from '../utf8.js';
 
 /** A sampled answer of L tokens. */
 export interface Rollout<P extends TaskPrompt = TaskPrompt> extends Sample<P> {

@@ -7,7 +7,7 @@ import { objectLayer } from '../../src/config/layers.js';
 import { ppoPresets, ppoSchema } from '../../src/config/ppo.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import type { SrcodeError } from '../../src/errors.js';
-import { replaceInvalid } from '../../src/rollout/utf8.js';
+import { replaceInvalid } from '../../src/utf8.js';
 import { Journal } from '../../src/run/journal.js';
 import { loadTask } from '../../src/tasks/load.js';
 import { Verdicts } from '../../src/tasks/verdicts.js';

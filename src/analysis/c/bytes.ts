@@ -1,3 +1,5 @@
+import { replaceInvalid } from '../../utf8.js';
+
 /** Code as text, with the way back to its bytes. */
 export interface DecodedBytes {
   /** Valid UTF-8 as it is; every byte that is none is one '?'. */
@@ -8,33 +10,18 @@ export interface DecodedBytes {
 
 /** Decodes UTF-8 so that positions stay: an invalid byte becomes a one-byte '?', never U+FFFD, which has three. */
 export function decodeBytes(bytes: Uint8Array): DecodedBytes {
-  if (bytes.every((byte) => byte < 0x80))
-    return { text: latin.decode(bytes), byteAt: (index) => Math.min(index, bytes.length) };
-  let text = '';
-  const starts: number[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = sequenceLength(bytes, at);
-    const char = length === 0 ? '?' : utf8.decode(bytes.subarray(at, at + length));
-    for (let unit = 0; unit < char.length; unit++) starts.push(at);
-    text += char;
-    at += Math.max(length, 1);
+  const text = utf8.decode(replaceInvalid(bytes));
+  if (text.length === bytes.length) return { text, byteAt: (index) => Math.min(index, bytes.length) };
+  const starts = new Int32Array(text.length);
+  let byte = 0;
+  let unit = 0;
+  for (const char of text) {
+    // Both halves of a pair begin where the character does.
+    starts.fill(byte, unit, unit + char.length);
+    unit += char.length;
+    byte += Buffer.byteLength(char);
   }
   return { text, byteAt: (index) => starts[index] ?? bytes.length };
 }
 
-const latin = new TextDecoder('latin1');
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/** Bytes of the well-formed sequence that begins at `at` (Unicode 15, table 3-7); 0 where none does. */
-function sequenceLength(bytes: Uint8Array, at: number): number {
-  const first = bytes[at] as number;
-  if (first < 0x80) return 1;
-  const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
-  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
-  for (let i = 1; i < length; i++) {
-    const byte = bytes[at + i] ?? 0;
-    if (byte < (i === 1 ? low : 0x80) || byte > (i === 1 ? high : 0xbf)) return 0;
-  }
-  return length;
-}
