@@ -9,7 +9,7 @@ const quantities = [
     key: 'r',
     of: 'reward',
     name: 'Reward',
-    symbol: 'r_t',
+    symbol: html`r<sub>t</sub>`,
     about:
       'What the token earned by itself: token-level bonus and penalty, KL, and at the last token the sequence terms.',
   },
@@ -17,14 +17,14 @@ const quantities = [
     key: 'a',
     of: 'advantage',
     name: 'Advantage',
-    symbol: 'A_t',
+    symbol: html`A<sub>t</sub>`,
     about: 'How much better than expected the rest of the answer went from here on; whitened over the batch.',
   },
   {
     key: 'w',
     of: 'weight',
     name: 'Gradient weight',
-    symbol: '|∂L/∂log π_t|',
+    symbol: html`|∂L/∂ log π<sub>t</sub>|`,
     about: "How hard the update pulls at the token's probability, whichever way.",
   },
 ] as const;
@@ -91,14 +91,14 @@ function legend({ key, symbol, about }: Quantity, top: number): Html {
 }
 
 function sampleFigure(sample: SampleView, index: number, scales: readonly number[]): Html {
-  const state: [string, boolean | undefined][] = [
-    ['compiles', sample.compiled],
-    ['functional', sample.functional],
-    ['secure', sample.secured],
+  const state: [yes: string, no: string, boolean | undefined][] = [
+    ['compiles', 'does not compile', sample.compiled],
+    ['functional', 'not functional', sample.functional],
+    ['secure', 'not secure', sample.secured],
   ];
   return html`<figure class="sample" id="sample-${index}" aria-label="${sampleName(sample)}">
 <figcaption><b>${sample.arm}</b> <span class="id">${sample.id}</span>${sample.step !== undefined && html` <span>iteration ${sample.step}</span>`}
-<span class="state">${state.map(([name, holds]) => holds !== undefined && html`<span class="${holds ? 'yes' : 'no'}">${holds ? '✓' : '✗ not'} ${name}</span>`)}</span></figcaption>
+<span class="state">${state.map(([yes, no, holds]) => holds !== undefined && html`<span class="${holds ? 'yes' : 'no'}">${holds ? `✓ ${yes}` : `✗ ${no}`}</span>`)}</span></figcaption>
 <div class="beside">
 <pre class="code" aria-label="Sampled program, token by token">${sample.prefix !== undefined && html`<span class="given">${sample.prefix}</span>`}${sample.tokens.map((text, t) => token(sample, text, t, scales))}</pre>
 <div class="findings">

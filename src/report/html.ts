@@ -31,13 +31,12 @@ function escapeHtml(text: string): string {
 }
 
 /**
- * Makes characters visible that a reader could be deceived with: control characters become their pictures (␀), those that turn the direction of
- * writing or have no width become escapes (`\u{202e}`).
+ * Shows characters that could deceive a reader as escapes: controls (`\x1b`), and what turns the direction of writing or has no width
+ * (`\u{202e}`).
  */
 function visible(text: string): string {
   return text.replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => {
     const code = character.codePointAt(0) as number;
-    if (code === 0x7f) return '␡';
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : `\\u{${code.toString(16)}}`;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
   });
 }

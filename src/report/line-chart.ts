@@ -30,7 +30,7 @@ export function lineChart(title: string, unit: string | undefined, series: reado
     const ends = runs.flatMap((run) => run.at(-1)?.[1] ?? []);
     return { name, index, value: ends.reduce((sum, value) => sum + value, 0) / ends.length };
   });
-  const spoken = last.map(({ name, value }) => `${name} ${number(value)}`).join(', ');
+  const spoken = last.map(({ name, value }) => `${name} ${short(value)}`).join(', ');
   return html`<figure class="chart">
 <figcaption>${title}${unit === undefined ? '' : html` <span class="unit">${unit}</span>`}</figcaption>
 <svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${title}, from step ${x.low} to ${x.high}. At the end: ${spoken}.">
@@ -44,7 +44,7 @@ ${series.map(({ index, runs }) => {
   return html`<g class="series s${index}">${runs.map((run) => html`<path class="${several ? 'one' : 'mean'}" d="${path(run)}"/>`)}${several && html`<path class="mean" d="${path(mean(runs))}"/>`}</g>`;
 })}
 </svg>
-<p class="ends">${last.map(({ name, index, value }) => html`<span class="s${index}"><span class="name">${name}</span> ${number(value)}</span> `)}</p>
+<p class="ends">${last.map(({ name, index, value }) => html`<span class="s${index}"><span class="name">${name}</span> ${short(value)}</span> `)}</p>
 </figure>`;
 }
 
@@ -72,6 +72,10 @@ function decimals(values: readonly number[]): number {
   return (
     [0, 1, 2, 3].find((digits) => values.every((value) => Math.abs(value - Number(value.toFixed(digits))) < 1e-9)) ?? 4
   );
+}
+
+function short(value: number): string {
+  return number(value, Math.abs(value) < 10 ? 3 : 1);
 }
 
 function round(value: number): string {

@@ -55,7 +55,6 @@ export function renderReport(data: ReportData): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${data.title}</title>
-<link rel="icon" href="data:,">
 <style>${raw(style)}</style>
 </head>
 <body>

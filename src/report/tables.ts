@@ -4,20 +4,59 @@ import { count, duration, interval, number, signed } from './format.js';
 import { type Child, type Html, html } from './html.js';
 import { belowGate } from './verdict.js';
 
-/** A table that scrolls by itself where the screen is narrow. The first cell of a row is its heading. */
-function table(
+/** A column's heading; plain numbers stand at the right of their column. */
+type Head = string | { number: string };
+
+interface Row {
+  /** The first one is the row's heading. */
+  cells: readonly Child[];
+  mark?: string;
+}
+
+/** A table that scrolls by itself where the screen is narrow. */
+function table(label: string, heads: readonly Head[], rows: readonly Row[]): Html {
+  return frame(
+    label,
+    heads,
+    html`<tbody>${rows.map((row) => html`<tr${classOf(row.mark)}>${cellsOf(row, heads)}</tr>`)}</tbody>`,
+  );
+}
+
+/** The same with rows in groups; each group has a heading in the first column. */
+function groupedTable(
   label: string,
-  heads: readonly Child[],
-  rows: readonly { cells: readonly Child[]; mark?: string }[],
-  grouped = false,
+  heads: readonly Head[],
+  groups: readonly { name: Child; rows: readonly Row[]; mark?: string | undefined }[],
 ): Html {
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table${grouped && html` class="grouped"`}>
-<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>${rows.map(
-    ({ cells: [first, ...rest], mark }) =>
-      html`<tr${mark !== undefined && html` class="${mark}"`}><th scope="row">${first}</th>${rest.map((cell) => html`<td>${cell}</td>`)}</tr>`,
-  )}</tbody>
+  const bodies = groups.map(
+    ({ name, rows, mark }) =>
+      html`<tbody${classOf(mark)}>${rows.map(
+        (row, i) =>
+          html`<tr${classOf(row.mark)}>${i === 0 && html`<th scope="rowgroup" rowspan="${rows.length}">${name}</th>`}${cellsOf(row, heads.slice(1))}</tr>`,
+      )}</tbody>`,
+  );
+  return frame(label, heads, html`${bodies}`, 'grouped');
+}
+
+function frame(label: string, heads: readonly Head[], bodies: Html, mark?: string): Html {
+  const head = (name: Head): Html =>
+    typeof name === 'string'
+      ? html`<th scope="col">${name}</th>`
+      : html`<th scope="col" class="number">${name.number}</th>`;
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table${classOf(mark)}>
+<thead><tr>${heads.map(head)}</tr></thead>
+${bodies}
 </table></div>`;
+}
+
+function cellsOf({ cells: [first, ...rest] }: Row, heads: readonly Head[]): Html {
+  const cell = (content: Child, i: number): Html =>
+    html`<td${classOf(typeof heads[i + 1] === 'string' ? undefined : 'number')}>${content}</td>`;
+  return html`<th scope="row">${first}</th>${rest.map(cell)}`;
+}
+
+function classOf(name: string | undefined): Html | false {
+  return name !== undefined && html` class="${name}"`;
 }
 
 function estimate(value: Estimate | undefined): Child {
@@ -38,7 +77,16 @@ function scaleOf(values: readonly Estimate[]): [number, number] {
   return [low - air, high + air];
 }
 
-const scoreHeads = ['FS@1', '', 'Functional', 'Secure of valid', 'Missing', 'Repeated', 'Length', 'KL'] as const;
+const scoreHeads: readonly Head[] = [
+  'FS@1',
+  '',
+  'Functional',
+  'Secure of valid',
+  { number: 'Missing' },
+  { number: 'Repeated' },
+  { number: 'Length' },
+  { number: 'KL' },
+];
 
 function scoreCells(scores: Scores, scale: readonly [number, number], name: string): Child[] {
   return [
@@ -76,24 +124,22 @@ export function groupTables(data: ReportData): { by: string; table: Html }[] {
   return [...new Set(all.map(({ by }) => by))].map((by) => {
     const entries = all.filter((entry) => entry.by === by);
     const scale = scaleOf(entries.map(({ scores }) => scores.fs1));
-    const rows = [...new Set(entries.map(({ group }) => group))].flatMap((group) =>
-      entries
-        .filter((entry) => entry.group === group)
-        .map(({ name, scores }, i) => {
-          const below = belowGate(data, by, group) !== undefined;
-          const label = i === 0 && html`<span class="group">${by === 'k' ? `k = ${group}` : group}</span>`;
-          const mark = i === 0 && below && html`<span class="below">below its gate, not used as evidence</span>`;
-          return {
-            cells: [name, html`${label}${mark}`, ...scoreCells(scores, scale, `${name}, ${by} ${group}`)],
-            mark: `${i === 0 ? 'first' : ''}${below ? ' muted' : ''}`,
-          };
-        }),
-    );
-    // The group's name stands before the arm's, in a cell of its own.
-    const swapped = rows.map(({ cells: [name, group, ...rest], mark }) => ({ cells: [group, name, ...rest], mark }));
-    return { by, table: table(`Results by ${by}`, [by === 'k' ? 'Steps' : '', 'Arm', ...scoreHeads], swapped, true) };
+    const groups = [...new Set(entries.map(({ group }) => group))].map((group) => {
+      const below = belowGate(data, by, group) !== undefined;
+      const label = by === 'k' ? `k = ${group}` : group;
+      return {
+        name: html`${label}${below && belowMark}`,
+        mark: below ? 'muted' : undefined,
+        rows: entries
+          .filter((entry) => entry.group === group)
+          .map(({ name, scores }) => ({ cells: [name, ...scoreCells(scores, scale, `${name}, ${label}`)] })),
+      };
+    });
+    return { by, table: groupedTable(`Results by ${by}`, [by === 'k' ? 'Steps' : '', 'Arm', ...scoreHeads], groups) };
   });
 }
+
+const belowMark = html`<span class="below">below its gate, not used as evidence</span>`;
 
 export function comparisonTable(comparisons: readonly Comparison[]): Html {
   const differences = comparisons.map(({ difference }) => difference);
@@ -131,7 +177,7 @@ export function sftTable({ detection, repair, functional }: SftResult): Html {
   ];
   return table(
     'Supervised fine-tuning, before and after',
-    ['Skill', 'Before', 'After', 'Measured on'],
+    ['Skill', 'Before', 'After', { number: 'Measured on' }],
     rows.flatMap(([name, change]) =>
       change === undefined
         ? []
@@ -143,7 +189,7 @@ export function sftTable({ detection, repair, functional }: SftResult): Html {
 export function gateTable(gate: readonly GateResult[]): Html {
   return table(
     'The gate of the base model',
-    ['Steps', 'Functional', 'at least', 'Secure of valid', 'within', 'Prompts', 'Gate'],
+    ['Steps', 'Functional', { number: 'at least' }, 'Secure of valid', 'within', { number: 'Prompts' }, 'Gate'],
     gate.map(({ k, functional, secureOfValid, atLeast, secureWithin: [low, high], met }) => ({
       cells: [
         `k = ${k}`,
@@ -152,7 +198,7 @@ export function gateTable(gate: readonly GateResult[]): Html {
         estimate(secureOfValid),
         `${number(low, 2)} – ${number(high, 2)}`,
         String(functional.n),
-        met ? 'met' : html`<span class="below">below its gate, not used as evidence</span>`,
+        met ? 'met' : belowMark,
       ],
     })),
   );
@@ -161,7 +207,7 @@ export function gateTable(gate: readonly GateResult[]): Html {
 export function creditTable(rows: readonly { name: string; value: Estimate }[]): Html {
   return table(
     'Credit',
-    ['', 'Share', '', 'Of'],
+    ['', 'Share', '', { number: 'Of' }],
     rows.map(({ name, value }) => ({
       cells: [
         name,
@@ -174,20 +220,20 @@ export function creditTable(rows: readonly { name: string; value: Estimate }[]):
 }
 
 export function trialsTable(trials: readonly Trial[]): Html {
-  return table(
-    'Tuning trials',
-    ['Arm', 'Settings', 'FS@1 on validation', 'Chosen'],
-    trials.map(({ arm, settings, fs1, chosen }, i) => ({
-      cells: [
-        arm,
-        html`<code>${Object.entries(settings).map(([name, value], i) => `${i > 0 ? ', ' : ''}${name} ${value}`)}</code>`,
-        estimate(fs1),
-        chosen ? html`<b>chosen</b>` : '',
-      ],
-      mark: i === 0 || trials[i - 1]?.arm !== arm ? 'first' : '',
-    })),
-    true,
-  );
+  const groups = [...new Set(trials.map(({ arm }) => arm))].map((arm) => ({
+    name: arm,
+    rows: trials
+      .filter((trial) => trial.arm === arm)
+      .map(({ settings, fs1, chosen }) => ({
+        cells: [
+          html`<code>${Object.entries(settings).map(([name, value], i) => `${i > 0 ? ', ' : ''}${name} ${value}`)}</code>`,
+          estimate(fs1),
+          chosen ? 'chosen' : '',
+        ],
+        ...(chosen ? { mark: 'primary' } : {}),
+      })),
+  }));
+  return groupedTable('Tuning trials', ['Arm', 'Settings', 'FS@1 on validation', ''], groups);
 }
 
 export function phasesTable(phases: readonly { name: string; seconds: number }[]): Html {
@@ -197,7 +243,7 @@ export function phasesTable(phases: readonly { name: string; seconds: number }[]
   const rows = phases.map(({ name, seconds }) => ({ cells: [name, duration(seconds), bar(seconds)] }));
   return table(
     'Time of each phase',
-    ['Phase', 'Time', ''],
+    ['Phase', { number: 'Time' }, ''],
     [...rows, { cells: ['In all', duration(total), ''], mark: 'total' }],
   );
 }

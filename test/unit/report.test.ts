@@ -12,8 +12,6 @@ import { beside, headline, verdict } from '../../src/report/verdict.js';
 import { tokenTexts } from '../../src/tokenizer/token-texts.js';
 import { reportData } from '../support/report-data.js';
 
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-
 function comparison(value: number, low: number, high: number, seeds = 1): Comparison {
   const covers = seeds > 1 ? 'prompts and seeds' : 'prompts';
   return { arm: 'TLR', control: 'same sum', metric: 'FS@1', difference: { value, low, high, n: 300, seeds, covers } };
@@ -69,18 +67,7 @@ test('a template escapes what it is given, and shows what would deceive', () => 
   expect(html`<p title="${'"x" onload=y'}">${'<b>&'}${html`<i>${1}</i>`}${false}${['a', '<']}</p>`.markup).toBe(
     '<p title="&#34;x&#34; onload=y">&#60;b&#62;&#38;<i>1</i>a&#60;</p>',
   );
-  expect(html`${'a\u202eb\0\x1b\r\n\t\u200b'}`.markup).toBe('a\\u{202e}b␀␛␍\n\t\\u{200b}');
-});
-
-test('token texts show bytes that are no characters by themselves', () => {
-  const snow = bytes('☃');
-  expect(tokenTexts([bytes('if ('), snow, snow.slice(0, 2), snow.slice(2), new Uint8Array([0x61, 0xff])])).toEqual([
-    'if (',
-    '☃',
-    '\\xe2\\x98',
-    '\\x83',
-    'a\\xff',
-  ]);
+  expect(html`${'a\u202eb\0\x1b\r\n\t\u200b'}`.markup).toBe('a\\u{202e}b\\x00\\x1b\\x0d\n\t\\u{200b}');
 });
 
 test('the page is one small file that asks nobody for anything and runs one script', () => {
@@ -90,7 +77,7 @@ test('the page is one small file that asks nobody for anything and runs one scri
   expect(statSync(file).size).toBeLessThan(1_500_000);
   const page = readFileSync(file, 'utf8');
   expect(page.match(/<script/g)).toHaveLength(1);
-  expect(page).not.toMatch(/(?:src|href)="(?!#|data:,")/);
+  expect(page).not.toMatch(/(?:src|href)="(?!#)/);
   expect(page).not.toMatch(/@import|url\(|<img|<iframe|<object/);
   expect(page).toContain('default-src &#39;none&#39;;');
 });
