@@ -59,8 +59,8 @@ export interface Run {
   returned: Value;
   /** Undefined behaviour that a sanitizer would stop, and where. */
   trap: { node: CNode; why: string } | undefined;
-  /** The if statements that would have rejected this input, in order. */
-  guards: CNode[];
+  /** The if statements that would have rejected this input, in order, each with the number of effects before it. */
+  guards: { node: CNode; after: number }[];
   /** Conditions that chose between doing and not doing something. */
   decisions: CNode[];
   effects: Effect[];
@@ -101,7 +101,7 @@ export class Machine {
   printed = '';
   readonly #source: CSource;
   readonly #scopes: Map<string, Memory | { array: Memory }>[] = [];
-  readonly #guards: CNode[] = [];
+  readonly #guards: Run['guards'] = [];
   readonly #decisions: CNode[] = [];
   #returned: Value;
   #statement: CNode;
@@ -205,7 +205,7 @@ export class Machine {
     const holds = truth(this.evaluate(condition));
     const way = holds === undefined ? this.#wayOn(then, otherwise) : holds ? then : otherwise;
     if (holds !== undefined && this.world.passGuards && way !== undefined && this.#rejects(way)) {
-      this.#guards.push(node);
+      this.#guards.push({ node, after: this.effects.length });
       const other = holds ? otherwise : then;
       return other === undefined ? 'next' : this.#execute(other);
     }
@@ -391,7 +391,10 @@ export class Machine {
       }
       case 'field_expression': {
         const [base, member] = [child(node, 'argument'), child(node, 'field')];
-        const target = base && this.evaluate(base);
+        // (*p).member is p->member.
+        const inner = node.operator === '.' ? base && bare(base) : base;
+        const through = node.operator === '.' ? inner && isDereference(inner) && child(inner, 'argument') : inner;
+        const target = through ? this.evaluate(through) : undefined;
         if (target?.kind !== 'pointer' || member === undefined) return undefined;
         const memory = this.live(target, node);
         const found = memory.members.get(this.#source.text(member));
@@ -497,8 +500,8 @@ export class Machine {
       const bits = words.includes('*') ? 64 : integerType(words)?.bits;
       return bits === undefined ? undefined : integer(bits / 8, size);
     }
-    let operand = child(node, 'value');
-    while (operand?.type === 'parenthesized_expression') operand = operand.children[0];
+    const value = child(node, 'value');
+    const operand = value && bare(value);
     if (operand?.type !== 'identifier') return undefined;
     const variable = this.#variable(this.#source.text(operand));
     if (variable === undefined) return undefined;
@@ -600,6 +603,15 @@ export class Machine {
 }
 
 const loops: ReadonlySet<string> = new Set(['for_statement', 'while_statement', 'do_statement']);
+
+/** An expression without the parentheses round it. */
+function bare(node: CNode): CNode {
+  return node.type === 'parenthesized_expression' && node.children[0] !== undefined ? bare(node.children[0]) : node;
+}
+
+function isDereference(node: CNode): boolean {
+  return node.type === 'pointer_expression' && node.operator === '*';
+}
 
 /** The statement by which a branch always leaves the function; undefined where it may go on. */
 export function leaves(branch: CNode): CNode | undefined {

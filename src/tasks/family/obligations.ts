@@ -31,8 +31,8 @@ export interface Benign extends Attempt {
 
 /** An input that does harm to careless code. */
 export interface Attack extends Attempt {
-  /** Harm that no memory error shows: where it was done. */
-  harm?(run: Run): CNode | undefined;
+  /** Harm that no memory error shows: what did it. */
+  harm?(run: Run): Effect | undefined;
   /** What kept the harm away, where no guard did. */
   defence?(run: Run): CNode[];
 }
@@ -64,7 +64,7 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
       const { inputs, array } = indexed(2);
       return { inputs: { ...inputs, val: integer(77) }, done: () => equals(array.cells[2], 77) };
     },
-    attacks: outside.map((index) => () => ({ inputs: { ...indexed(index).inputs, val: integer(77) } })),
+    attacks: outside.map((index) => () => ({ inputs: { ...indexed(index).inputs, val: integer(2) } })),
   },
   div: {
     kind: 'zero',
@@ -185,7 +185,7 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
         const cell = new Memory([pointer(block)], 'pointer');
         return {
           inputs: { pp: pointer(cell) },
-          harm: (run) => (target(cell)?.freed ? statements(run, ({ kind }) => kind === 'free')[0] : undefined),
+          harm: (run) => (target(cell)?.freed ? run.effects.find(({ kind }) => kind === 'free') : undefined),
           defence: (run) => statements(run, ({ kind, memory }) => kind === 'write' && memory === cell),
         };
       },
@@ -215,7 +215,7 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
     }),
     attacks: ['h;rm', 'h|sh', 'h&sh'].map((arg) => () => ({
       inputs: { arg: text(arg) },
-      harm: (run) => statements(run, ({ name, text: line }) => name === 'system' && line?.includes(arg) === true)[0],
+      harm: (run) => run.effects.find(({ name, text: line }) => name === 'system' && line?.includes(arg) === true),
     })),
   },
   path: {
@@ -228,10 +228,9 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
       () => ({
         inputs: { dir: text('/tmp/d'), fname: text('../../etc/x') },
         harm: (run) =>
-          statements(
-            run,
+          run.effects.find(
             ({ name, text: path }) => (name === 'remove' || name === 'unlink') && path?.includes('..') === true,
-          )[0],
+          ),
       }),
     ],
   },
@@ -258,7 +257,7 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
       () => ({
         inputs: { cfg: text('cfg.ok') },
         file: 'Q',
-        harm: (run) => statements(run, ({ kind, memory }) => kind === 'write' && isStream(memory) && !memory?.freed)[0],
+        harm: (run) => run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && !memory?.freed),
         defence: (run) => statements(run, ({ kind, memory }) => kind === 'free' && isStream(memory)),
       }),
     ],
@@ -320,11 +319,11 @@ function lines(content: string): Filled {
 
 /** An attack on a buffer: a string without its end in it is harm, what wrote it well is the defence. */
 function intoBuffer({ inputs, target }: Filled): Attack {
-  const writes = (run: Run): CNode[] => statements(run, ({ kind, memory }) => kind === 'write' && memory === target);
+  const isWrite = ({ kind, memory }: Effect): boolean => kind === 'write' && memory === target;
   return {
     inputs,
-    harm: (run) => (target.cells.some((cell) => equals(cell, 0)) ? undefined : writes(run).at(-1)),
-    defence: writes,
+    harm: (run) => (target.cells.some((cell) => equals(cell, 0)) ? undefined : run.effects.findLast(isWrite)),
+    defence: (run) => statements(run, isWrite),
   };
 }
 

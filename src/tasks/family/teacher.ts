@@ -96,9 +96,13 @@ function judgeStep(
   for (const makeAttack of attacks) {
     const attack = makeAttack();
     const { run } = attempt(source, functionNode, spec, attack, true);
-    const harm = run.trap?.node ?? attack.harm?.(run);
+    const harmful = run.trap === undefined ? attack.harm?.(run) : undefined;
+    const harm = run.trap?.node ?? harmful?.statement;
+    // A guard behind the harm comes too late.
+    const time = harmful === undefined ? run.effects.length : run.effects.indexOf(harmful);
+    const guards = run.guards.filter(({ after }) => after <= time).map((guard) => guard.node);
     if (harm === undefined) for (const node of attack.defence?.(run) ?? run.decisions.slice(-1)) defences.add(node);
-    else if (run.guards.length > 0) rejections.push(run.guards);
+    else if (guards.length > 0) rejections.push(guards);
     else flaw ??= harm;
   }
   const state = flaw !== undefined ? 'vulnerable' : done ? 'secure' : 'missing';
