@@ -7,13 +7,13 @@ import { objectLayer } from '../../src/config/layers.js';
 import { ppoPresets, ppoSchema } from '../../src/config/ppo.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import type { SrcodeError } from '../../src/errors.js';
-import { replaceInvalid } from '../../src/utf8.js';
 import { Journal } from '../../src/run/journal.js';
 import { loadTask } from '../../src/tasks/load.js';
 import { Verdicts } from '../../src/tasks/verdicts.js';
 import { explainedVariance, groupAdvantages, moments, whitened } from '../../src/training/ppo/advantages.js';
 import { nextBeta } from '../../src/training/ppo/kl.js';
-import { semicolons } from '../support/tasks.js';
+import { replaceInvalid } from '../../src/utf8.js';
+import { copyTask } from '../support/tasks.js';
 
 const fresh = (): string => mkdtempSync(join(tmpdir(), 'srcode-ppo-'));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -142,12 +142,12 @@ describe('adaptive β', () => {
 });
 
 describe('verdicts', () => {
-  const asked = (task: ReturnType<typeof semicolons>, answers: readonly string[]) =>
+  const asked = (task: ReturnType<typeof copyTask>, answers: readonly string[]) =>
     answers.map((answer, i) => ({ prompt: task.prompt('train', 0, i % 2), answer: bytes(answer) }));
 
   test('each question is asked once: equal answers to a prompt share theirs', async () => {
     const calls = { teacher: 0, judge: 0 };
-    const task = semicolons(calls);
+    const task = copyTask(calls);
     const verdicts = new Verdicts(task);
     // Prompts alternate: the first and third rows are one question, the second is another prompt's.
     const samples = asked(task, ['a;', 'a;', 'a;', 'b']);
@@ -164,7 +164,7 @@ describe('verdicts', () => {
   test('a journal answers in their place, unless task or version differ', async () => {
     const file = join(fresh(), 'journal.jsonl');
     const calls = { teacher: 0, judge: 0 };
-    const task = semicolons(calls);
+    const task = copyTask(calls);
     const samples = asked(
       task,
       Array.from({ length: 130 }, (_, i) => `${i};`),
@@ -188,7 +188,7 @@ describe('verdicts', () => {
 
   test('what was answered before a failure is kept', async () => {
     const file = join(fresh(), 'journal.jsonl');
-    const task = semicolons();
+    const task = copyTask();
     let left = 2;
     const failing = {
       ...task,
@@ -209,8 +209,8 @@ describe('verdicts', () => {
   });
 
   test('a task without a judge has no judgements', async () => {
-    const { judge: _, ...task } = semicolons();
-    expect(await new Verdicts(task).judge(asked(semicolons(), ['x']), { attack: false })).toBeUndefined();
+    const { judge: _, ...task } = copyTask();
+    expect(await new Verdicts(task).judge(asked(copyTask(), ['x']), { attack: false })).toBeUndefined();
   });
 });
 

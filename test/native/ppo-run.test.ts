@@ -1,0 +1,311 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { PpoConfig } from '../../src/config/ppo.js';
+import type { Options } from '../../src/config/schema.js';
+import { evaluate } from '../../src/evaluation/evaluate.js';
+import { Model } from '../../src/native/model.js';
+import type { Notice } from '../../src/run/run.js';
+import { Tokenizer } from '../../src/tokenizer/index.js';
+import { gaeAdvantages } from '../../src/training/ppo/advantages.js';
+import { ppo } from '../../src/training/ppo.js';
+import { rewardModel } from '../../src/training/reward-model.js';
+import { type Calls, copyModel, copyTask } from '../support/tasks.js';
+import { metrics, tempFolder, timeless } from '../support/training.js';
+
+const folder = tempFolder();
+let model = '';
+let scorer = '';
+
+beforeAll(async () => {
+  model = await copyModel(folder);
+  const data = join(folder, 'pairs.jsonl');
+  const pair = { chosen: 'snprintf(d, n, "%s", s);', rejected: 'strcpy(d, s);' };
+  const rows = Array.from({ length: 10 }, (_, i) => ({ prompt: `<|im_start|>copy ${i}<|im_end|>`, ...pair }));
+  writeFileSync(data, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const options = { lr: 5e-3, steps: 20, heldOut: 0, threads: 1 };
+  scorer = (await rewardModel({ model, data: [data], run: join(folder, 'scorer'), ...options })).checkpoint;
+});
+
+const small = (run: string, options: Options<PpoConfig> = {}): Options<PpoConfig> => ({
+  ...{ model, run, threads: 1, iterations: 6, prompts: 16, minibatch: 8, maxNewTokens: 32, lr: 1e-3 },
+  ...{ schedule: { warmup: 0 }, checkpointEvery: 2, evalEvery: 2, shown: 2 },
+  ...options,
+});
+const fresh = (): string => join(tempFolder(), 'run');
+const column = (run: string, path: string): number[] =>
+  metrics(run)
+    .slice(1)
+    .map((row) => row[path] ?? Number.NaN);
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+describe('a run', () => {
+  const run = fresh();
+  beforeAll(async () => {
+    await ppo(small(run, { iterations: 14, prompts: 32, evalPrompts: 40 }), { task: copyTask() });
+  });
+
+  test('earns more and more, and what it writes is safe', () => {
+    const [reward, secure] = [column(run, 'rollout/reward'), column(run, 'rollout/fs')];
+    expect(mean(reward.slice(-4))).toBeGreaterThan((reward[0] ?? 0) + 0.1);
+    expect(secure[0]).toBeLessThan(0.7);
+    expect(mean(secure.slice(-4))).toBeGreaterThan((secure[0] ?? 1) + 0.15);
+    const rows = metrics(run);
+    expect(rows.at(-1)?.['heldout/fs']).toBeGreaterThan((rows[0]?.['heldout/fs'] ?? 1) + 0.15);
+  });
+
+  test('samples and trains on one and the same policy: the log-probs differ by exactly 0', () => {
+    expect(column(run, 'policy/mismatch')).toEqual(Array(14).fill(0));
+    expect(column(run, 'rollout/kl')[0]).toBe(0);
+  });
+
+  test('says what happened, with the seconds of its phases apart', () => {
+    const last = metrics(run).at(-1) ?? {};
+    for (const path of [
+      ...['functional', 'secure', 'secure-of-valid', 'missing', 'repeated', 'foreign', 'length', 'entropy'],
+    ]) {
+      expect(last[`rollout/${path}`], path).toBeTypeOf('number');
+    }
+    expect(last['gradient/secure-share']).toBeGreaterThan(last['gradient/secure-tokens'] ?? 1);
+    const line = JSON.parse(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '');
+    expect(Object.keys(line.time.phases)).toEqual(['generate', 'score', 'teach', 'judge', 'update']);
+  });
+
+  test('shows answers token by token', () => {
+    const rows = readFileSync(join(run, 'samples.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rows.map(({ step }) => step)).toEqual([1, 2, 4, 6, 8, 10, 12, 14].flatMap((step) => [step, step]));
+    for (const row of rows) {
+      expect(row.tokens.join('')).toBe(`${row.answer}${row.tokens.at(-1) === '<|endoftext|>' ? '<|endoftext|>' : ''}`);
+      for (const name of ['reward', 'advantage', 'weight', 'secure']) expect(row[name]).toHaveLength(row.tokens.length);
+      const { tokens, penalty, sequence, KL } = row.parts;
+      row.reward.forEach((reward: number, t: number) => {
+        expect(tokens[t] + penalty[t] + sequence[t] + KL[t]).toBeCloseTo(reward, 4);
+      });
+      const marked = row.tokens.filter((_: string, t: number) => row.secure[t]).join('');
+      expect(marked).toBe(row.answer.includes('snprintf') ? 'snprintf' : '');
+    }
+  });
+
+  test('ends in an adapter that evaluate runs, rows and rates the same each time', async () => {
+    const tokenizer = await Tokenizer.load(model);
+    using loaded = await Model.load(model, { threads: 1 });
+    await loaded.adapters.load('trained', join(run, 'checkpoints', 'step-14'));
+    const options = { model: loaded, tokenizer, task: copyTask(), n: 60, maxNewTokens: 32, reference: null };
+    const before = await evaluate(options);
+    const after = await evaluate({ ...options, adapter: 'trained' });
+    expect(await evaluate({ ...options, adapter: 'trained' })).toEqual(after);
+    expect(after.rows).toHaveLength(60);
+    expect(after.rows.map(({ id }) => id)).toEqual(before.rows.map(({ id }) => id));
+    expect(after.summary.all.fs).toBeGreaterThan(before.summary.all.fs + 0.15);
+    const { parity } = after.summary.by;
+    expect([parity?.even?.n, parity?.odd?.n]).toEqual([30, 30]);
+    expect(before.summary.all.kl).toBe(0);
+    expect(after.summary.all.kl).toBeGreaterThan(0.05);
+    for (const { functional, secure, fs, answer, secureByTeacher } of after.rows) {
+      expect([fs, secureByTeacher]).toEqual([functional && secure, !answer.includes('strcpy')]);
+    }
+  });
+});
+
+describe.each<{ name: string; options: Options<PpoConfig> }>([
+  { name: 'a shared critic, adaptive β', options: { kl: { adaptive: { on: true, target: 0.01, horizon: 50 } } } },
+  {
+    name: 'a critic adapter from the reward model',
+    options: { critic: 'adapter', criticWarmup: 2, iterations: 4, valueCoef: 0.5 },
+  },
+  {
+    name: 'groups, KL in the loss, SAPO',
+    options: { advantage: 'group', prompts: 6, samples: 3, kl: { estimator: 'k3' }, clip: { kind: 'sapo' } },
+  },
+])('$name', ({ options }) => {
+  const calls: Calls = { teacher: 0, judge: 0 };
+  const whole = fresh();
+  let config: (run: string) => Options<PpoConfig>;
+  beforeAll(async () => {
+    config = (run) => small(run, { rewardModel: scorer, ...options });
+    await ppo(config(whole), { task: copyTask(calls) });
+  });
+
+  test('crashed and stopped again and again, ends as the run that was not, and asks nothing twice', async () => {
+    const again: Calls = { teacher: 0, judge: 0 };
+    const run = fresh();
+    // Dies after these steps, in order: the first before any checkpoint, the others between two.
+    for (const [i, at] of [1, 3, 3, 5].entries()) {
+      const resumed = ppo(config(run), {
+        task: copyTask(again),
+        resume: true,
+        onStep: ({ step }) => {
+          if (step === at) throw new Error(`crash ${i}`);
+        },
+      });
+      await expect(resumed).rejects.toThrow(`crash ${i}`);
+    }
+    const { alreadyFinished, step } = await ppo(config(run), { task: copyTask(again), resume: true });
+    expect([alreadyFinished, step]).toEqual([false, 6]);
+    expect(timeless(run)).toEqual(timeless(whole));
+    expect(again).toEqual(calls);
+  });
+
+  test('stopped by its signal saves a checkpoint and goes on from it', async () => {
+    const run = fresh();
+    const stop = new AbortController();
+    const stopped = ppo(config(run), {
+      task: copyTask(),
+      signal: stop.signal,
+      onStep: ({ step }) => step === 3 && stop.abort(new Error('enough')),
+      onNotice: () => {},
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    await ppo(config(run), { task: copyTask(), resume: true });
+    const [a, b] = [timeless(run), timeless(whole)];
+    for (const name of Object.keys(b)) expect(a[name], name).toEqual(b[name]);
+  });
+
+  test('has numbers, exact agreement of sampler and trainer, and a state of its own in the checkpoint', () => {
+    for (const row of metrics(whole)) {
+      for (const [path, value] of Object.entries(row)) expect(value, path).toBeTypeOf('number');
+    }
+    const moving = column(whole, 'policy/steps').map((steps) => steps > 0);
+    expect(column(whole, 'policy/mismatch').filter((_, i) => moving[i])).toEqual(moving.filter(Boolean).map(() => 0));
+    const state = JSON.parse(readFileSync(join(whole, 'checkpoints', 'step-6', 'ppo.json'), 'utf8'));
+    expect(state.normalizer.sd).toBeGreaterThan(0.05);
+    expect(state.beta).toBeGreaterThan(0);
+  });
+});
+
+test('adaptive β grows while KL is above its target, and the run uses it', async () => {
+  const run = fresh();
+  await ppo(small(run, { kl: { adaptive: { on: true, target: 1e-3, horizon: 20 } } }), { task: copyTask() });
+  const beta = column(run, 'policy/beta');
+  // KL is 0 at first, then above the target: e = ±0.2 and 16 answers of a horizon of 20.
+  expect(beta[1]).toBeCloseTo(0.1 * (1 - 0.16), 10);
+  expect(beta.at(-1)).toBeGreaterThan(beta[1] ?? 1);
+});
+
+test('while a critic warms up the policy rests, and the critic gets better', async () => {
+  const run = fresh();
+  const options = { critic: 'adapter', criticWarmup: 5, iterations: 2, criticLr: 3e-3, rewardModel: scorer } as const;
+  await ppo(small(run, options), { task: copyTask() });
+  expect(column(run, 'policy/steps')).toEqual([0, 0, 0, 0, 0, 4, 4]);
+  expect(column(run, 'rollout/kl').slice(0, 6)).toEqual([0, 0, 0, 0, 0, 0]);
+  expect(column(run, 'train/lr').slice(4)).toEqual([0, 1e-3, 1e-3]);
+  expect(column(run, 'rollout/kl')[6]).not.toBe(0);
+  const loss = column(run, 'critic/loss');
+  expect(loss[4]).toBeLessThan((loss[0] ?? 0) / 2);
+});
+
+test('the same rewards at the last token, and as tokens, have equal sums; off has the outcome alone', async () => {
+  const arm = async (delivery: 'tokens' | 'last' | 'off'): Promise<{ run: string; rewards: number[][] }> => {
+    const run = fresh();
+    const options = { iterations: 1, shown: 16, rewardModel: scorer, reward: { tlr: { delivery } } };
+    await ppo(small(run, options), { task: copyTask() });
+    const rows = readFileSync(join(run, 'samples.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    return { run, rewards: rows.map(({ reward }) => reward) };
+  };
+  const [tokens, last, off] = [await arm('tokens'), await arm('last'), await arm('off')];
+  const sums = ({ rewards }: { rewards: number[][] }): number[] =>
+    rewards.map((row) => row.reduce((sum, reward) => sum + reward, 0));
+  for (const [b, sum] of sums(tokens).entries()) expect(sums(last)[b]).toBeCloseTo(sum, 4);
+  for (const row of last.rewards) expect(row.slice(0, -1).every((reward) => reward === 0)).toBe(true);
+  expect(tokens.rewards.flatMap((row) => row.slice(0, -1)).some((reward) => reward > 0)).toBe(true);
+  expect(sums(off)).not.toEqual(sums(last));
+  // The rollouts are the same ones, and so is what the reward model said of them.
+  for (const path of ['rollout/score', 'rollout/length', 'reward/model', 'rollout/functional']) {
+    expect([column(last.run, path), column(off.run, path)]).toEqual([
+      column(tokens.run, path),
+      column(tokens.run, path),
+    ]);
+  }
+});
+
+test('a target KL ends the updates of an iteration', async () => {
+  const run = fresh();
+  await ppo(small(run, { lr: 5e-3, targetKl: 1e-4, iterations: 2 }), { task: copyTask() });
+  // The first minibatch sees the old policy still.
+  expect(column(run, 'policy/steps')).toEqual([2, 2]);
+});
+
+test('a KL estimate below 0 under top-p is warned about, once', async () => {
+  const run = fresh();
+  await ppo(small(run, { iterations: 10, prompts: 32, kl: { coefficient: 0 } }), { task: copyTask() });
+  const notices: Notice[] = [];
+  // The reference is surer of the likeliest tokens, and only they are sampled.
+  const [init, reference] = [join(run, 'checkpoints', 'step-4'), join(run, 'checkpoints', 'step-10')];
+  await ppo(small(fresh(), { init, reference, topP: 0.5, lr: 1e-6, iterations: 2 }), {
+    task: copyTask(),
+    onNotice: (notice) => notices.push(notice),
+  });
+  const warnings = notices.filter(({ level }) => level === 'warn');
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]?.message).toMatch(/KL from the reference is -\d.*use topP 1 or kl.estimator k3/);
+});
+
+test('a policy starts from the adapter that init names, and is refused without what its rewards need', async () => {
+  const first = fresh();
+  await ppo(small(first, { iterations: 3 }), { task: copyTask() });
+  const init = join(first, 'checkpoints', 'step-3');
+  const second = fresh();
+  await ppo(small(second, { init, reference: init, iterations: 1 }), { task: copyTask() });
+  // As the reference, but not as the base model.
+  expect(column(second, 'rollout/kl')).toEqual([0]);
+  const { judge: _, ...silent } = copyTask();
+  await expect(ppo(small(fresh()), { task: silent })).rejects.toThrow(/Give the task a judge/);
+});
+
+test('a resumed run is refused when the task has changed', async () => {
+  const run = fresh();
+  await ppo(small(run, { iterations: 2, checkpointEvery: 1 }), {
+    task: copyTask(),
+    onStep: ({ step }) => {
+      if (step === 2) throw new Error('crash');
+    },
+  }).catch(() => {});
+  const changed = { ...copyTask(), version: '2' };
+  await expect(ppo(small(run, { iterations: 2 }), { task: changed, resume: true })).rejects.toThrow(
+    /has changed since/,
+  );
+});
+
+describe('the end of a penalised answer', () => {
+  // Half of the answers lose 0.2 a token, as in Eq. 2, λ .95: 100 tokens each.
+  const length = 100;
+  const answers = 8;
+  const cuSeqlens = Int32Array.from({ length: answers + 1 }, (_, b) => b * length);
+  const penalised = (t: number): boolean => Math.floor(t / length) % 2 === 1;
+  const packed = (value: (t: number) => number): Float32Array =>
+    Float32Array.from({ length: answers * length }, (_, t) => value(t));
+  const rest = { cuSeqlens, gamma: 1, lambda: 0.95, whiten: true };
+  const none = Array(answers).fill(0);
+  const tails = (advantages: Float32Array): number[] =>
+    Array.from({ length: answers }, (_, b) => advantages[(b + 1) * length - 1] ?? Number.NaN).filter(
+      (_, b) => b % 2 === 1,
+    );
+
+  test.each([
+    ['without a critic', () => 0],
+    // Fitted as far as it can be without knowing which answers are penalised: the mean of what is left to lose.
+    ['with a fitted critic', (t: number) => -0.1 * (length - (t % length))],
+  ])('is encouraged by a penalty in the rewards, %s', (_, value) => {
+    const rewards = packed((t) => (penalised(t) ? -0.2 : 0));
+    const { advantages } = gaeAdvantages({ rewards, values: packed(value), penalties: none, ...rest });
+    const size = value(0) === 0 ? 0 : Math.max(...tails(advantages));
+    // Without a critic the sign is wrong. With one the punishment at the end is a small part of that at the start.
+    if (value(0) === 0) for (const tail of tails(advantages)) expect(tail).toBeGreaterThan(0);
+    else expect(Math.abs(size)).toBeLessThan(Math.abs(advantages[length] ?? 0) / 5);
+  });
+
+  test('is discouraged as its start is by a penalty on advantages', () => {
+    const penalties = none.map((_, b) => (b % 2 === 1 ? 0.2 : 0));
+    const { advantages } = gaeAdvantages({ rewards: packed(() => 0), values: packed(() => 0), penalties, ...rest });
+    for (const [t, advantage] of advantages.entries()) {
+      expect(Math.sign(advantage)).toBe(penalised(t) ? -1 : 1);
+      expect(Math.abs(advantage)).toBeCloseTo(1, 2);
+    }
+  });
+});
