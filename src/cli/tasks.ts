@@ -44,7 +44,7 @@ export const tasksCommand: CommandModule<unknown, TasksArgs> = {
 async function prompts({ n, seed, split }: TasksArgs): Promise<PromptRow[]> {
   if (!Number.isInteger(n) || n < 1)
     throw new SrcodeError('ERR_USAGE', `Expected --n to be a whole number of prompts, at least 1, received ${n}`);
-  const { familyPrompt, referenceAnswers } = await import('../tasks/family/index.js');
+  const { familyPrompt, referenceAnswers } = await import('../tasks/family/prompts.js');
   return Array.from({ length: n }, (_, index) => {
     const prompt = familyPrompt(split, seed, index);
     return { id: prompt.id, prompt: prompt.text, ...referenceAnswers(prompt) };
