@@ -148,7 +148,7 @@ export interface Trial {
   chosen: boolean;
 }
 
-/** A sampled program for the token heat map. The arrays have one entry a sampled token. */
+/** A sampled program for the token heat map: a row of PPO's samples.jsonl with its arm. The arrays have one entry a sampled token. */
 export interface SampleView {
   /** The prompt's id. */
   id: string;
@@ -170,9 +170,11 @@ export interface SampleView {
   parts?: Readonly<Record<string, number[]>>;
   /** Tokens that the teacher credits. */
   secure?: boolean[];
-  compiled?: boolean;
-  functional?: boolean;
-  secured?: boolean;
+  /** By execution; null where nothing ran it. */
+  compiled?: boolean | null;
+  functional?: boolean | null;
+  /** By the teacher. */
+  secureVerdict?: boolean;
   /** The teacher's findings and what execution showed, in words. */
   findings?: string[];
   missing?: string[];

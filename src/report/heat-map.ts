@@ -91,16 +91,16 @@ function legend({ key, symbol, about }: Quantity, top: number): Html {
 }
 
 function sampleFigure(sample: SampleView, index: number, scales: readonly number[]): Html {
-  const state: [yes: string, no: string, boolean | undefined][] = [
+  const state: [yes: string, no: string, holds: boolean | null | undefined][] = [
     ['compiles', 'does not compile', sample.compiled],
     ['functional', 'not functional', sample.functional],
-    ['secure', 'not secure', sample.secured],
+    ['secure by the teacher', 'not secure by the teacher', sample.secureVerdict],
   ];
   return html`<figure class="sample" id="sample-${index}" aria-label="${sampleName(sample)}">
 <figcaption><b>${sample.arm}</b> <span class="id">${sample.id}</span>${sample.step !== undefined && html` <span>iteration ${sample.step}</span>`}
-<span class="state">${state.map(([yes, no, holds]) => holds !== undefined && html`<span class="${holds ? 'yes' : 'no'}">${holds ? `✓ ${yes}` : `✗ ${no}`}</span>`)}</span></figcaption>
+<span class="state">${state.map(([yes, no, holds]) => typeof holds === 'boolean' && html`<span class="${holds ? 'yes' : 'no'}">${holds ? `✓ ${yes}` : `✗ ${no}`}</span>`)}</span></figcaption>
 <div class="beside">
-<pre class="code" aria-label="Sampled program, token by token">${sample.prefix !== undefined && html`<span class="given">${sample.prefix}</span>`}${sample.tokens.map((text, t) => token(sample, text, t, scales))}</pre>
+<pre class="code" aria-label="Sampled program, token by token">${sample.prefix !== undefined && sample.prefix !== '' && html`<span class="given">${sample.prefix}</span>`}${sample.tokens.map((text, t) => token(sample, text, t, scales))}</pre>
 <div class="findings">
 <output class="numbers" hidden></output>
 ${list('Findings', sample.findings)}
@@ -133,10 +133,10 @@ function list(title: string, items: readonly string[] | undefined): Html | false
   return html`<h4>${title}</h4>${items.length === 0 ? html`<p class="none">None.</p>` : html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`}`;
 }
 
-function sampleName({ arm, id, step, functional, secured }: SampleView): string {
+function sampleName({ arm, id, step, functional, secureVerdict }: SampleView): string {
   const state = [
-    ...(functional === undefined ? [] : [functional ? 'functional' : 'not functional']),
-    ...(secured === undefined ? [] : [secured ? 'secure' : 'not secure']),
+    ...(typeof functional === 'boolean' ? [functional ? 'functional' : 'not functional'] : []),
+    ...(secureVerdict === undefined ? [] : [secureVerdict ? 'secure' : 'not secure']),
   ];
   return [`${arm}, ${id}`, ...(step === undefined ? [] : [`iteration ${step}`]), ...state].join(', ');
 }

@@ -189,7 +189,14 @@ ${
 
 function trials({ trials }: ReportData): Html | undefined {
   if (!some(trials)) return undefined;
-  return html`<p class="lead">Every arm had the same number of trials. They were scored on validation prompts, never on the test prompts above.</p>${trialsTable(trials)}`;
+  const each = [...new Set(trials.map(({ arm }) => arm))].map(
+    (arm) => trials.filter((trial) => trial.arm === arm).length,
+  );
+  const budget =
+    new Set(each).size === 1
+      ? `Each arm had ${count(each[0] ?? 0, 'trial')}`
+      : 'The arms had unequal numbers of trials';
+  return html`<p class="lead">${budget}, scored on validation prompts.</p>${trialsTable(trials)}`;
 }
 
 function setup({ made, profile, machine, versions, config, phases }: Setup, command: string | undefined): Html {

@@ -228,7 +228,7 @@ export function trialsTable(trials: readonly Trial[]): Html {
         cells: [
           html`<code>${Object.entries(settings).map(([name, value], i) => `${i > 0 ? ', ' : ''}${name} ${value}`)}</code>`,
           estimate(fs1),
-          chosen ? 'chosen' : '',
+          chosen ? html`<b>chosen</b>` : '',
         ],
         ...(chosen ? { mark: 'primary' } : {}),
       })),

@@ -30,7 +30,8 @@ export function beside({ arm, control }: Comparison, arms: readonly ArmResult[])
     ['KL', a.kl, b.kl, 1],
   ];
   const known = pairs.filter(([, x, y]) => x !== undefined && y !== undefined);
-  return `Beside it: ${known.map(([name, x, y, digits]) => `${name} ${number(x, digits)} (${control} ${number(y, digits)})`).join(', ')}.`;
+  const figures = known.map(([name, x, y, digits]) => `${name} ${number(x, digits)} (${number(y, digits)})`);
+  return `Beside it, with ${control} in brackets: ${figures.join(', ')}.`;
 }
 
 /** Whether a row of a table by k is of a k whose base did not meet its gate. */

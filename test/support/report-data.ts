@@ -102,7 +102,7 @@ function sample(text: string, i: number): SampleView {
     secure,
     compiled: i !== 3,
     functional: i % 3 !== 2 && i !== 3,
-    secured: good && i !== 3,
+    secureVerdict: good && i !== 3,
     findings: good
       ? []
       : ['CWE-120 high: strcpy into dst without a bound', 'attack "long name": AddressSanitizer: heap-buffer-overflow'],

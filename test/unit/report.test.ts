@@ -9,7 +9,6 @@ import { ticks } from '../../src/report/line-chart.js';
 import { renderReport, writeReport } from '../../src/report/report.js';
 import { renderTable } from '../../src/report/terminal.js';
 import { beside, headline, verdict } from '../../src/report/verdict.js';
-import { tokenTexts } from '../../src/tokenizer/token-texts.js';
 import { reportData } from '../support/report-data.js';
 
 function comparison(value: number, low: number, high: number, seeds = 1): Comparison {
@@ -36,7 +35,7 @@ test('the verdict says what the interval allows, and what it covers', () => {
 test('no gain stands alone', () => {
   const arms = reportData.arms ?? [];
   expect(beside(comparison(0.08, 0.02, 0.14), arms)).toMatch(
-    /^Beside it: functional 0\.880 \(same sum 0\.900\), secure of valid .*, length 67 \(same sum 64\), KL 2\.7 \(same sum 1\.8\)\.$/,
+    /^Beside it, with same sum in brackets: functional 0\.880 \(0\.900\), secure of valid .*, length 67 \(64\), KL 2\.7 \(1\.8\)\.$/,
   );
   expect(beside(comparison(0.08, 0.02, 0.14), [])).toBeUndefined();
 });
@@ -104,6 +103,12 @@ test('a k below its gate is marked wherever it is shown', () => {
   expect(renderReport(reportData).split(below)).toHaveLength(3);
   const met = (reportData.gate ?? []).map((entry) => ({ ...entry, met: true }));
   expect(renderReport({ ...reportData, gate: met })).not.toContain(below);
+});
+
+test('an unequal tuning budget is called one', () => {
+  expect(renderReport(reportData)).toContain('Each arm had 3 trials');
+  const trials = reportData.trials?.slice(1) ?? [];
+  expect(renderReport({ ...reportData, trials })).toContain('The arms had unequal numbers of trials');
 });
 
 test('samples beyond the size limit are left out and counted', () => {
