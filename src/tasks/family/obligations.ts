@@ -2,6 +2,7 @@ import { type Effect, known, type Run } from '../../analysis/c/machine.js';
 import type { CNode } from '../../analysis/c/syntax.js';
 import {
   type CellType,
+  type CPointer,
   char,
   charOf,
   int,
@@ -29,7 +30,7 @@ export interface Benign extends Attempt {
   done(run: Run, result: Value): boolean;
 }
 
-/** An input that does harm to careless code. */
+/** An input that does harm to careless code: to memory, which shows by itself, or of another kind. */
 export interface Attack extends Attempt {
   /** Harm that no memory error shows: what did it. */
   harm?(run: Run): Effect | undefined;
@@ -37,63 +38,87 @@ export interface Attack extends Attempt {
   defence?(run: Run): CNode[];
 }
 
-/** What a step must do and withstand. */
+/** What a step must do and withstand; each call of a function makes new memory. */
 export interface Obligation {
   /** What kind of defence its secure forms are. */
   kind: string;
-  benign(): Benign;
+  /** The second one lies at the edge of what a guard must let through. */
+  benign: readonly (() => Benign)[];
   attacks: readonly (() => Attack)[];
 }
 
+/** An array of five. */
+const elements = [5, 3, 1, 4, 1];
 // Of the buffer that strings are copied into.
 const capacity = 16;
+const intMax = 2 ** 31 - 1;
 // Indices of no element of the array.
 const outside = [-1, -7, 5, 14];
 const printers: ReadonlySet<string> = new Set(['printf', 'fprintf', 'puts', 'fputs']);
 
-/** By step; each call of a function makes new memory. */
 export const obligations: Readonly<Record<StepId, Obligation>> = {
   get: {
     kind: 'bounds',
-    benign: () => ({ inputs: indexed(2).inputs, done: (_, result) => equals(result, 4) }),
+    benign: [3, 0, 4].map((index) => () => ({
+      inputs: indexed(index).inputs,
+      done: (_, result) => equals(result, elements[index] as number),
+    })),
     attacks: outside.map((index) => () => indexed(index)),
   },
   set: {
     kind: 'bounds',
-    benign: () => {
-      const { inputs, array } = indexed(2);
-      return { inputs: { ...inputs, val: integer(77) }, done: () => equals(array.cells[2], 77) };
-    },
+    benign: [
+      [4, 77],
+      [0, -6],
+    ].map(([index, value]) => () => {
+      const { inputs, array } = indexed(index as number);
+      return {
+        inputs: { ...inputs, val: integer(value as number) },
+        done: () => equals(array.cells[index as number], value as number),
+      };
+    }),
     attacks: outside.map((index) => () => ({ inputs: { ...indexed(index).inputs, val: integer(2) } })),
   },
   div: {
     kind: 'zero',
-    benign: () => ({ inputs: { num: integer(91), den: integer(13) }, done: (_, result) => equals(result, 7) }),
+    benign: [
+      [91, 13],
+      [9, 2],
+    ].map(([num, den]) => () => ({
+      inputs: { num: integer(num as number), den: integer(den as number) },
+      done: (_, result) => equals(result, Math.trunc((num as number) / (den as number))),
+    })),
     attacks: [() => ({ inputs: { num: integer(91), den: integer(0) } })],
   },
   add: {
     kind: 'overflow',
-    benign: () => ({ inputs: { a: integer(30), b: integer(41) }, done: (_, result) => equals(result, 71) }),
+    benign: [
+      [30, 41],
+      [intMax - 1, 1],
+    ].map(([a, b]) => () => ({
+      inputs: { a: integer(a as number), b: integer(b as number) },
+      done: (_, result) => equals(result, (a as number) + (b as number)),
+    })),
     attacks: [
-      [2 ** 31 - 1, 1],
-      [1, 2 ** 31 - 1],
+      [intMax, 1],
+      [1, intMax],
       [2 ** 30, 2 ** 30],
     ].map(([a, b]) => () => ({ inputs: { a: integer(a as number), b: integer(b as number) } })),
   },
   copy: {
     kind: 'size',
-    benign: () => {
-      const { inputs, target } = copied('', 'hello');
-      return { inputs, done: () => known(pointer(target)) === 'hello' };
-    },
-    attacks: [() => intoBuffer(copied('', 'A'.repeat(40))), () => intoBuffer(copied('', 'A'.repeat(capacity)))],
+    benign: ['hello', 'A'.repeat(capacity - 7)].map((source) => () => {
+      const { inputs, target } = copied('ab', source);
+      return { inputs, done: () => known(pointer(target)) === source };
+    }),
+    attacks: [40, capacity].map((length) => () => intoBuffer(copied('ab', 'A'.repeat(length)))),
   },
   cat: {
     kind: 'size',
-    benign: () => {
-      const { inputs, target } = copied('ab', 'hello');
-      return { inputs, done: () => known(pointer(target)) === 'abhello' };
-    },
+    benign: ['hello', 'A'.repeat(capacity - 3)].map((source) => () => {
+      const { inputs, target } = copied('ab', source);
+      return { inputs, done: () => known(pointer(target)) === `ab${source}` };
+    }),
     attacks: [
       () => intoBuffer(copied('ab', 'A'.repeat(40))),
       () => intoBuffer(copied('ab', 'A'.repeat(capacity - 2))),
@@ -102,15 +127,18 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   mcpy: {
     kind: 'length',
-    benign: () => {
-      const { inputs, target } = moved(7);
-      return { inputs, done: () => target.cells.slice(0, 7).every((cell, i) => equals(cell, 'payload'.charCodeAt(i))) };
-    },
+    benign: [7, capacity].map((length) => () => {
+      const { inputs, target, source } = moved(length);
+      return { inputs, done: () => source.slice(0, length).every((cell, i) => cell === target.cells[i]) };
+    }),
     attacks: [-1, capacity + 1, 30].map((length) => () => ({ inputs: moved(length).inputs })),
   },
   print: {
     kind: 'format',
-    benign: () => ({ inputs: { msg: text('hi') }, done: (run) => run.printed.includes('hi') }),
+    benign: ['hi', 'all done'].map((msg) => () => ({
+      inputs: { msg: text(msg) },
+      done: ({ printed }) => printed === msg || printed === `${msg}\n`,
+    })),
     attacks: [
       () => ({
         inputs: { msg: text('%s%n') },
@@ -120,27 +148,32 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   slen: {
     kind: 'null',
-    benign: () => ({ inputs: { s: text('word5') }, done: (_, result) => equals(result, 5) }),
+    benign: ['word5', ''].map((s) => () => ({
+      inputs: { s: text(s) },
+      done: (_, result) => equals(result, s.length),
+    })),
     attacks: [() => ({ inputs: { s: nullPointer } })],
   },
   field: {
     kind: 'null',
-    benign: () => ({ inputs: { node: pointer(node()) }, done: (_, result) => equals(result, 42) }),
+    benign: [42, -3].map((value) => () => ({
+      inputs: { node: pointer(node(value)) },
+      done: (_, result) => equals(result, value),
+    })),
     attacks: [() => ({ inputs: { node: nullPointer } })],
   },
   alloc: {
     kind: 'null',
-    benign: () => {
+    benign: [8, 3].map((bytes) => () => {
       const cell = new Memory([nullPointer], 'pointer');
       return {
-        inputs: { mem: pointer(cell), sz: integer(8, size) },
-        done: () =>
-          (target(cell)?.cells.length ?? 0) >= 8 &&
-          target(cell)
-            ?.cells.slice(0, 8)
-            .every((c) => equals(c, 0)) === true,
+        inputs: { mem: pointer(cell), sz: integer(bytes, size) },
+        done: () => {
+          const cells = target(cell)?.cells.slice(0, bytes);
+          return cells?.length === bytes && cells.every((byte) => equals(byte, 0));
+        },
       };
-    },
+    }),
     attacks: [
       () => ({
         inputs: { mem: pointer(new Memory([nullPointer], 'pointer')), sz: integer(8, size) },
@@ -150,13 +183,13 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   dup: {
     kind: 'size',
-    benign: () => {
+    benign: ['hello', 'world!'].map((src) => () => {
       const cell = new Memory([nullPointer], 'pointer');
       return {
-        inputs: { outs: pointer(cell), src: text('hello') },
-        done: () => target(cell) !== undefined && known(cell.cells[0] as never) === 'hello',
+        inputs: { outs: pointer(cell), src: text(src) },
+        done: () => target(cell) !== undefined && known(cell.cells[0] as CPointer) === src,
       };
-    },
+    }),
     attacks: [
       () => ({
         inputs: { outs: pointer(new Memory([nullPointer], 'pointer')), src: text('hello') },
@@ -175,10 +208,12 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   free: {
     kind: 'dangling',
-    benign: () => {
-      const block = new Memory([charOf(1)], char);
-      return { inputs: { pp: pointer(new Memory([pointer(block)], 'pointer')) }, done: () => block.freed };
-    },
+    benign: [
+      () => {
+        const block = new Memory([charOf(1)], char);
+        return { inputs: { pp: pointer(new Memory([pointer(block)], 'pointer')) }, done: () => block.freed };
+      },
+    ],
     attacks: [
       () => {
         const block = new Memory([charOf(1)], char);
@@ -193,13 +228,13 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   take: {
     kind: 'order',
-    benign: () => {
-      const taken = node();
-      return { inputs: { node: pointer(taken) }, done: (_, result) => taken.freed && equals(result, 42) };
-    },
+    benign: [42, -3].map((value) => () => {
+      const taken = node(value);
+      return { inputs: { node: pointer(taken) }, done: (_, result) => taken.freed && equals(result, value) };
+    }),
     attacks: [
       () => {
-        const taken = node();
+        const taken = node(42);
         return {
           inputs: { node: pointer(taken) },
           defence: (run) => statements(run, ({ kind, memory }) => memory === taken && kind !== 'write'),
@@ -209,10 +244,10 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   exec: {
     kind: 'shell',
-    benign: () => ({
-      inputs: { arg: text('host1') },
-      done: (run) => called(run, 'system', (line) => line === 'ping host1'),
-    }),
+    benign: ['host1', 'a.b'].map((arg) => () => ({
+      inputs: { arg: text(arg) },
+      done: (run) => called(run, 'system', `ping ${arg}`),
+    })),
     attacks: ['h;rm', 'h|sh', 'h&sh'].map((arg) => () => ({
       inputs: { arg: text(arg) },
       harm: (run) => run.effects.find(({ name, text: line }) => name === 'system' && line?.includes(arg) === true),
@@ -220,10 +255,13 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   path: {
     kind: 'path',
-    benign: () => ({
-      inputs: { dir: text('/tmp/d'), fname: text('a.txt') },
-      done: (run) => called(run, 'remove', (path) => path === '/tmp/d/a.txt'),
-    }),
+    benign: [
+      ['/tmp/d', 'a.txt'],
+      ['/srv', 'b'],
+    ].map(([dir, fname]) => () => ({
+      inputs: { dir: text(dir as string), fname: text(fname as string) },
+      done: (run) => called(run, 'remove', `${dir}/${fname}`) || called(run, 'unlink', `${dir}/${fname}`),
+    })),
     attacks: [
       () => ({
         inputs: { dir: text('/tmp/d'), fname: text('../../etc/x') },
@@ -236,7 +274,14 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   sum: {
     kind: 'loop',
-    benign: () => ({ inputs: { arr: pointer(ints()), n: integer(5) }, done: (_, result) => equals(result, 14) }),
+    benign: [5, 3].map((count) => () => ({
+      inputs: { arr: pointer(ints(count)), n: integer(count) },
+      done: (_, result) =>
+        equals(
+          result,
+          elements.slice(0, count).reduce((a, b) => a + b, 0),
+        ),
+    })),
     attacks: [
       () => {
         const array = ints();
@@ -251,7 +296,11 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   file: {
     kind: 'stream',
-    benign: () => ({ inputs: { cfg: text('cfg.ok') }, file: 'Q', done: (_, result) => equals(result, 81) }),
+    benign: ['Q', 'Z'].map((file) => () => ({
+      inputs: { cfg: text('cfg.ok') },
+      file,
+      done: (_, result) => equals(result, file.charCodeAt(0)),
+    })),
     attacks: [
       () => ({ inputs: { cfg: text('no.such') }, file: null }),
       () => ({
@@ -264,10 +313,10 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   },
   line: {
     kind: 'read',
-    benign: () => {
-      const { inputs, target } = lines('tok');
-      return { inputs, done: () => known(pointer(target)) === 'tok' };
-    },
+    benign: ['tok', 'seventh'].map((word) => () => {
+      const { inputs, target } = lines(word);
+      return { inputs, done: () => known(pointer(target)) === word };
+    }),
     attacks: [() => intoBuffer(lines('A'.repeat(40)))],
   },
 };
@@ -276,9 +325,9 @@ function text(value: string): Value {
   return pointer(new Memory(textCells(value), char));
 }
 
-function ints(): Memory {
+function ints(count = 5): Memory {
   return new Memory(
-    [3, 1, 4, 1, 5].map((value) => integer(value)),
+    elements.slice(0, count).map((value) => integer(value)),
     int,
   );
 }
@@ -304,10 +353,15 @@ function copied(before: string, source: string): Filled {
   return { inputs: { dst: pointer(target), cap: integer(capacity, size), src: text(source) }, target };
 }
 
-function moved(length: number): Filled {
+function moved(length: number): Filled & { source: Value[] } {
   const target = buffer(capacity, '');
-  const blob = text(`payload${'A'.repeat(33)}`);
-  return { inputs: { frame: pointer(target), cap: integer(capacity, size), blob, blen: integer(length) }, target };
+  const source = textCells(`payload${'A'.repeat(33)}`);
+  const blob = pointer(new Memory([...source], char));
+  return {
+    inputs: { frame: pointer(target), cap: integer(capacity, size), blob, blen: integer(length) },
+    target,
+    source,
+  };
 }
 
 function lines(content: string): Filled {
@@ -327,9 +381,9 @@ function intoBuffer({ inputs, target }: Filled): Attack {
   };
 }
 
-function node(): Memory {
+function node(value: number): Memory {
   const memory = new Memory([], 'any');
-  memory.members.set('value', new Memory([integer(42)], int));
+  memory.members.set('value', new Memory([integer(value)], int));
   return memory;
 }
 
@@ -346,8 +400,8 @@ function equals(value: Value, wanted: number): boolean {
   return value?.kind === 'int' && value.value === BigInt(wanted);
 }
 
-function called(run: Run, name: string, argument: (text: string | undefined) => boolean): boolean {
-  return run.effects.some((effect) => effect.name === name && argument(effect.text));
+function called(run: Run, name: string, argument: string): boolean {
+  return run.effects.some((effect) => effect.name === name && effect.text === argument);
 }
 
 /** The statements with such an effect, in order, each once. */

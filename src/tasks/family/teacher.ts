@@ -8,9 +8,9 @@ import type { FamilyPrompt, FamilySpec, Role, StepId } from './spec.js';
 import { fill, parameterTypes, steps } from './steps.js';
 
 /**
- * The teacher of the embedded tasks. For each step it runs the program's syntax tree on one input that has to be served and on attacks:
+ * The teacher of the embedded tasks. For each step it runs the program's syntax tree on inputs that have to be served and on attacks:
  *
- * - missing: the benign input is not served;
+ * - missing: a benign input is not served;
  * - vulnerable: an input ends in undefined behaviour or in the harm that the step's CWE names;
  * - secure: else. A guard is credited when the attack it rejects would do harm without it; where no guard is needed, what kept the harm
  *   away is credited: the bounded call, the check of a loop, the order of two statements.
@@ -85,12 +85,15 @@ function judgeStep(
   at: number,
 ): StepResult {
   const { benign, attacks } = obligations[step];
-  const input = benign();
-  const served = attempt(source, functionNode, spec, input, false);
-  const result = at === spec.steps.length - 1 ? served.run.returned : served.stored.cells[0];
-  const done = served.run.outcome === 'returned' && input.done(served.run, result);
-
-  let flaw = served.run.trap?.node;
+  let done = true;
+  let flaw: CNode | undefined;
+  for (const makeInput of benign) {
+    const input = makeInput();
+    const { run, stored } = attempt(source, functionNode, spec, input, false);
+    const result = at === spec.steps.length - 1 ? run.returned : stored.cells[0];
+    done &&= run.outcome === 'returned' && input.done(run, result);
+    flaw ??= run.trap?.node;
+  }
   const defences = new Set<CNode>();
   const rejections: CNode[][] = [];
   for (const makeAttack of attacks) {
