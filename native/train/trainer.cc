@@ -97,8 +97,8 @@ class PpoObjective final : public Objective {
     result_.approx_kl += s.approx_kl;
     for (int64_t i = 0; i < rows; i++) {
       const double log_p = log_prob[i];
-      // Its mean log for now, within the kernel's bounds.
-      result_.mean_ratio += std::clamp(log_p - static_cast<double>(args.old_log_probs[i]), -87.0, 88.0) / s.weight;
+      // Within the kernel's bounds.
+      result_.log_ratio += std::clamp(log_p - static_cast<double>(args.old_log_probs[i]), -87.0, 88.0) / s.weight;
       if (entropy) {
         result_.entropy += static_cast<double>(entropy[i]) / s.weight;
         d_entropy[i] = static_cast<float>(-batch_.entropy_coef / s.weight);
@@ -332,7 +332,7 @@ PairResult Trainer::gradients(const PairBatch& batch, const Cancel& cancel) {
   return result;
 }
 
-Trainer::Responses Trainer::responses(const ValueBatch& batch) const {
+Trainer::Responses Trainer::responses_of(const ValueBatch& batch) const {
   model_.check(batch.sequences, "sequence", 2);
   if (batch.sequences.empty()) fail("ERR_SHAPE", "expected at least one sequence, received none");
   if (batch.response_start.size() != batch.sequences.size()) {
@@ -356,86 +356,96 @@ Trainer::Responses Trainer::responses(const ValueBatch& batch) const {
   return out;
 }
 
-const float* Trainer::use_value_head() {
-  if (!adapter_ || adapter_->value_head() < 0) {
-    fail("ERR_INVALID_ARG",
-         "a value loss needs an adapter with a value head; create one with heads: ['value'], or leave returns out");
+// The value head on the rows of a pass, there and back, and what the batch says of them.
+struct Trainer::Critic {
+  Trainer& trainer;
+  const ValueBatch& batch;
+  std::vector<float> returns, old_values;
+  std::vector<float> all;  // V of all response tokens
+  bool reached = false;    // whether the head had a gradient
+  float *values = nullptr, *d_values = nullptr;
+
+  Critic(Trainer& t, const ValueBatch& b, const Responses& responses)
+      : trainer(t),
+        batch(b),
+        returns(responses.flat(b.returns, "returns")),
+        old_values(responses.flat(b.old_values, "oldValues")),
+        all(responses.targets.size()) {
+    if (!t.adapter_ || t.adapter_->value_head() < 0) {
+      fail("ERR_INVALID_ARG",
+           "a value loss needs an adapter with a value head; create one with heads: ['value'], or leave returns out");
+    }
+    if (returns.empty()) fail("ERR_INVALID_ARG", "a value loss needs returns");
+    t.head_ = t.adapter_->value_head();
   }
-  head_ = adapter_->value_head();
-  return adapter_->masters() + head_;
-}
+  const float* weight() const { return trainer.adapter_->masters() + trainer.head_; }
+
+  void lay_out(Arena& arena, int64_t rows) {
+    values = arena.take<float>("values", rows);
+    d_values = arena.take<float>("values", rows);
+  }
+  void forward(size_t first, const Hidden& hidden, PpoLoss& loss) {
+    Backend& backend = trainer.model_.backend();
+    const ModelConfig& c = trainer.model_.config();
+    backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight(), values);
+    backend.copy_out(all.data() + first, values, static_cast<size_t>(hidden.rows) * sizeof(float));
+    loss.values = values;
+    loss.grad_values = d_values;
+    loss.returns = returns.data() + first;
+    loss.value_clip = batch.value_clip;
+    if (batch.value_clip > 0 && !old_values.empty()) loss.old_values = old_values.data() + first;
+  }
+  void backward(const Hidden& hidden, double coef, float* d_hidden) {
+    const ModelConfig& c = trainer.model_.config();
+    for (int64_t i = 0; i < hidden.rows; i++) d_values[i] *= static_cast<float>(coef);
+    reached |= !trainer.zero(d_values, hidden.rows);
+    trainer.model_.backend().row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight(), d_values,
+                                              d_hidden, trainer.gradients_.floats() + trainer.head_);
+  }
+};
 
 ValueResult Trainer::gradients(const ValueBatch& batch, const Cancel& cancel) {
   Backend& backend = model_.backend();
-  const ModelConfig& c = model_.config();
-  const float* weight = use_value_head();
-  const Responses responses = this->responses(batch);
-  if (!batch.returns) fail("ERR_INVALID_ARG", "a value batch needs returns");
-  const std::vector<float> returns = responses.flat(batch.returns, "returns");
-  const std::vector<float> old_values = responses.flat(batch.old_values, "oldValues");
-  const bool clip = batch.value_clip > 0 && !old_values.empty();
+  const Responses responses = responses_of(batch);
+  Critic critic(*this, batch, responses);
   ValueResult result;
   result.tokens = static_cast<int64_t>(responses.targets.size());
 
-  bool head = false;
-  std::vector<float> all(responses.targets.size());
-  float *values = nullptr, *d_values = nullptr;
-  const auto lay_out = [&](Arena& arena, int64_t rows) {
-    values = arena.take<float>("values", rows);
-    d_values = arena.take<float>("values", rows);
-  };
+  const auto lay_out = [&](Arena& arena, int64_t rows) { critic.lay_out(arena, rows); };
   const auto use = [&](size_t first, const Hidden& hidden, float* d_hidden) {
-    const auto bytes = static_cast<size_t>(hidden.rows) * sizeof(float);
-    backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, values);
-    backend.copy_out(all.data() + first, values, bytes);
+    PpoLoss loss{.tokens = hidden.rows, .total_weight = static_cast<double>(result.tokens), .clip = {}};
+    critic.forward(first, hidden, loss);
     PpoStatistics s;
-    backend.kernels().ppo_loss({.tokens = hidden.rows,
-                                .total_weight = static_cast<double>(result.tokens),
-                                .values = values,
-                                .old_values = clip ? old_values.data() + first : nullptr,
-                                .returns = returns.data() + first,
-                                .clip = {},
-                                .value_clip = batch.value_clip,
-                                .grad_values = d_values},
-                               &s, backend.queue());
+    backend.kernels().ppo_loss(loss, &s, backend.queue());
     result.loss += s.value_loss;
-    head |= !zero(d_values, hidden.rows);
-    backend.fill_zero(d_hidden, bytes * static_cast<size_t>(c.hidden));
-    backend.row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, d_values, d_hidden,
-                             gradients_.floats() + head_);
+    backend.fill_zero(d_hidden, static_cast<size_t>(hidden.rows * model_.config().hidden) * sizeof(float));
+    critic.backward(hidden, 1, d_hidden);
   };
   const bool blocks = passes(responses.parts, 1, lay_out, use, cancel);
-  check_coverage(blocks, head);
-  result.values = responses.lists(all);
+  check_coverage(blocks, critic.reached);
+  result.values = responses.lists(critic.all);
   return result;
 }
 
 PpoResult Trainer::gradients(const PpoBatch& batch, const Cancel& cancel) {
   Backend& backend = model_.backend();
-  const ModelConfig& c = model_.config();
-  const float* weight = batch.returns ? use_value_head() : nullptr;
-  if (!weight) head_ = -1;
-  const Responses responses = this->responses(batch);
+  const Responses responses = responses_of(batch);
   const std::vector<float> old_log_probs = responses.flat(batch.old_log_probs, "oldLogProbs");
   const std::vector<float> advantages = responses.flat(batch.advantages, "advantages");
-  const std::vector<float> returns = responses.flat(batch.returns, "returns");
-  const std::vector<float> old_values = responses.flat(batch.old_values, "oldValues");
   const std::vector<float> ref_log_probs = responses.flat(batch.ref_log_probs, "refLogProbs");
-  const bool clip = batch.value_clip > 0 && !old_values.empty();
+  head_ = -1;
+  std::optional<Critic> critic;
+  if (batch.returns) critic.emplace(*this, batch, responses);
   PpoResult result;
   result.tokens = static_cast<int64_t>(responses.targets.size());
 
-  bool head = false;
-  std::vector<float> log_probs(responses.targets.size()), all_values(weight ? log_probs.size() : 0);
-  Head::Scratch scratch;
-  float *log_prob = nullptr, *values = nullptr, *d_values = nullptr;
+  std::vector<float> log_probs(responses.targets.size());
+  Head::Scratch head;
+  float* log_prob = nullptr;
   const auto lay_out = [&](Arena& arena, int64_t rows) {
     log_prob = arena.take<float>("head statistics", rows);
-    if (weight) {
-      values = arena.take<float>("values", rows);
-      d_values = arena.take<float>("values", rows);
-    }
-    scratch.lay_out(arena, backend, c, rows, true);
+    head.lay_out(arena, backend, model_.config(), rows, true);
+    if (critic) critic->lay_out(arena, rows);
   };
   const auto use = [&](size_t first, const Hidden& hidden, float* d_hidden) {
     const auto rows = static_cast<size_t>(hidden.rows);
@@ -443,35 +453,22 @@ PpoResult Trainer::gradients(const PpoBatch& batch, const Cancel& cancel) {
                  .advantages = advantages.data() + first,
                  .total_weight = static_cast<double>(result.tokens),
                  .clip = batch.clip,
-                 .value_clip = batch.value_clip,
                  .sum = batch.sum};
-    if (weight) {
-      backend.row_dot(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, values);
-      backend.copy_out(all_values.data() + first, values, rows * sizeof(float));
-      loss.values = values;
-      loss.grad_values = d_values;
-      loss.returns = returns.data() + first;
-      if (clip) loss.old_values = old_values.data() + first;
-    }
-    PpoObjective objective(backend, batch, loss, ref_log_probs.empty() ? nullptr : ref_log_probs.data() + first,
-                           result);
-    model_.head().train(hidden.rows, hidden.normed, std::span(responses.targets).subspan(first, rows), objective,
-                        scratch, log_prob, d_hidden, d_lm_head(), cancel);
+    if (critic) critic->forward(first, hidden, loss);
+    PpoObjective objective(backend, batch, loss, batch.ref_log_probs ? ref_log_probs.data() + first : nullptr, result);
+    model_.head().train(hidden.rows, hidden.normed, std::span(responses.targets).subspan(first, rows), objective, head,
+                        log_prob, d_hidden, d_lm_head(), cancel);
     backend.copy_out(log_probs.data() + first, log_prob, rows * sizeof(float));
-    if (!weight) return;
-    for (size_t i = 0; i < rows; i++) d_values[i] *= static_cast<float>(batch.value_coef);
-    head |= !zero(d_values, hidden.rows);
-    backend.row_dot_backward(c.dtype, hidden.rows, c.hidden, hidden.normed, weight, d_values, d_hidden,
-                             gradients_.floats() + head_);
+    if (critic) critic->backward(hidden, batch.value_coef, d_hidden);
   };
   const bool blocks = passes(responses.parts, 1, lay_out, use, cancel);
-  check_coverage(blocks, head);
-  result.mean_ratio += 1 + result.approx_kl;  // r = ln r + 1 + (r - 1 - ln r)
+  check_coverage(blocks, critic && critic->reached);
+  result.mean_ratio = 1 + result.log_ratio + result.approx_kl;  // r = 1 + ln r + (r - 1 - ln r)
   result.skipped = batch.max_ratio > 0 && result.mean_ratio > batch.max_ratio;
   result.loss = result.policy_loss + batch.value_coef * result.value_loss - batch.entropy_coef * result.entropy +
                 batch.kl_coef * result.kl3;
   result.log_probs = responses.lists(log_probs);
-  if (weight) result.values = responses.lists(all_values);
+  if (critic) result.values = responses.lists(critic->all);
   return result;
 }
 

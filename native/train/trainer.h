@@ -63,7 +63,8 @@ struct ValueResult : StepResult {
 // Means over the response tokens of the batch; what was not asked for is 0 or empty.
 struct PpoResult : ValueResult {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl3 = 0;
-  double clip_fraction = 0, approx_kl = 0, mean_ratio = 0;
+  double clip_fraction = 0, approx_kl = 0;
+  double log_ratio = 0, mean_ratio = 0;  // of ln r, of r
   FloatLists log_probs;
 };
 
@@ -115,8 +116,8 @@ class Trainer {
   template <class LayOut, class Use>
   bool passes(const std::vector<Part>& parts, size_t together, LayOut lay_out, Use use, const Cancel& cancel);
   struct Responses;
-  Responses responses(const ValueBatch& batch) const;
-  const float* use_value_head();  // its weight; it becomes head_
+  Responses responses_of(const ValueBatch& batch) const;
+  struct Critic;
   // The gradient of the language-model head: full-parameter training alone has one.
   float* d_lm_head() const { return adapter_ ? nullptr : gradients_.floats() + model_.weights().head_offset(); }
 

@@ -199,6 +199,41 @@ TEST_CASE("ppo loss: any number of threads gives the same bytes") {
   }
 }
 
+TEST_CASE("ppo loss: a batch in parts has the gradients of the whole, and statistics that add up to its own") {
+  for (const Clip::Kind kind : kKinds) {
+    Tokens whole(9000, 4), cut(9000, 4);
+    PpoStatistics all, sum;
+    ppo_loss(whole.args(kind), &all, nullptr);
+    for (const auto& [begin, end] : {std::pair{0, 1}, {1, 778}, {778, 9000}}) {
+      PpoLoss a = cut.args(kind);
+      for (const float** x :
+           {&a.log_probs, &a.old_log_probs, &a.advantages, &a.weights, &a.values, &a.old_values, &a.returns})
+        *x += begin;
+      a.grad_log_probs += begin, a.grad_values += begin, a.tokens = end - begin, a.total_weight = all.weight;
+      PpoStatistics s;
+      ppo_loss(a, &s, nullptr);
+      CHECK(s.weight == all.weight);
+      sum.loss += s.loss, sum.value_loss += s.value_loss;
+      sum.clip_fraction += s.clip_fraction, sum.approx_kl += s.approx_kl;
+    }
+    CHECK(whole.grad_log_probs == cut.grad_log_probs);
+    CHECK(whole.grad_values == cut.grad_values);
+    CHECK(sum.loss == doctest::Approx(all.loss).epsilon(1e-12));
+    CHECK(sum.value_loss == doctest::Approx(all.value_loss).epsilon(1e-12));
+    CHECK(sum.clip_fraction == doctest::Approx(all.clip_fraction).epsilon(1e-12));
+    CHECK(sum.approx_kl == doctest::Approx(all.approx_kl).epsilon(1e-12));
+
+    // The values alone are the same as beside a policy.
+    PpoLoss a = cut.args(kind);
+    a.log_probs = nullptr;
+    PpoStatistics s;
+    ppo_loss(a, &s, nullptr);
+    CHECK(whole.grad_values == cut.grad_values);
+    CHECK(s.value_loss == all.value_loss);
+    CHECK(s.loss == 0);
+  }
+}
+
 TEST_CASE("ppo loss: no weight at all is zero, not NaN") {
   Tokens t(20, 1);
   t.weights.assign(20, 0);

@@ -92,16 +92,20 @@ inline Loss ppo_loss(const PpoLoss& a) {
   PpoStatistics& s = out.statistics;
   auto weight = [&](int64_t i) { return a.weights ? double{a.weights[i]} : 1.0; };
   for (int64_t i = 0; i < a.tokens; ++i) s.weight += weight(i);
+  if (a.total_weight > 0) s.weight = a.total_weight;
   const double mean = s.weight > 0 ? 1 / s.weight : 0, scale = a.sum ? 1 : mean;
   for (int64_t i = 0; i < a.tokens; ++i) {
-    const double x = double{a.log_probs[i]} - a.old_log_probs[i], ratio = std::exp(x), w = weight(i);
-    double loss = 0, slope = 0;
-    bool clipped = false;
-    token_loss(a.clip, a.log_probs[i], ratio, a.advantages[i], loss, slope, clipped);
-    s.loss += w * loss * scale;
-    s.clip_fraction += w * clipped * mean;
-    s.approx_kl += w * (ratio - 1 - x) * mean;
-    out.grad_log_probs[i] = w * slope * scale;
+    const double w = weight(i);
+    if (a.log_probs) {
+      const double x = double{a.log_probs[i]} - a.old_log_probs[i], ratio = std::exp(x);
+      double loss = 0, slope = 0;
+      bool clipped = false;
+      token_loss(a.clip, a.log_probs[i], ratio, a.advantages[i], loss, slope, clipped);
+      s.loss += w * loss * scale;
+      s.clip_fraction += w * clipped * mean;
+      s.approx_kl += w * (ratio - 1 - x) * mean;
+      out.grad_log_probs[i] = w * slope * scale;
+    }
     if (!a.values) continue;
     const double v = a.values[i], target = a.returns[i], old = a.old_values ? double{a.old_values[i]} : v;
     const double held = std::clamp(v, old - a.value_clip, old + a.value_clip);

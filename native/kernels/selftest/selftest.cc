@@ -152,11 +152,14 @@ struct PpoTokens {
       returns.push_back(normal(random));
     }
   }
-  // variant 0: everything; 1: no weights, the sum; 2: no old values; 3: the policy alone.
+  // variant 0: everything; 1: no weights, the sum; 2: no old values; 3: the policy alone; 4: the values alone, of a
+  // part of a batch.
   PpoLoss args(Clip::Kind kind, int variant) const {
     PpoLoss a;
     a.tokens = static_cast<int64_t>(log_probs.size());
-    a.log_probs = log_probs.data(), a.old_log_probs = old_log_probs.data(), a.advantages = advantages.data();
+    if (variant != 4) a.log_probs = log_probs.data();
+    if (variant == 4) a.total_weight = 3.5 * static_cast<double>(a.tokens) + 1;
+    a.old_log_probs = old_log_probs.data(), a.advantages = advantages.data();
     a.clip.kind = kind;
     a.sum = variant == 1;
     if (variant != 1) a.weights = weights.data();
@@ -197,8 +200,10 @@ Outputs run_ppo(const KernelTable& k, Queue q, const PpoTokens& t, Clip::Kind ki
   a.grad_log_probs = grad_log_probs.data(), a.grad_values = grad_values.data();
   k.ppo_loss(a, statistics.data(), q);
   Outputs out = statistics_of(statistics.host()[0], a.sum ? static_cast<double>(n) + 1 : 1);
-  out.push_back({"d log probs", 1e-5, widen(grad_log_probs.host())});
-  forget_corners(t, a.clip, out.back().values);
+  if (a.log_probs != nullptr) {
+    out.push_back({"d log probs", 1e-5, widen(grad_log_probs.host())});
+    forget_corners(t, a.clip, out.back().values);
+  }
   if (a.values != nullptr) out.push_back({"d values", 1e-5, widen(grad_values.host())});
   return out;
 }
@@ -207,8 +212,10 @@ Outputs reference_ppo(const PpoTokens& t, Clip::Kind kind, int variant) {
   const PpoLoss a = t.args(kind, variant);
   const reference::Loss loss = reference::ppo_loss(a);
   Outputs out = statistics_of(loss.statistics, a.sum ? static_cast<double>(a.tokens) + 1 : 1);
-  out.push_back({"d log probs", 0, loss.grad_log_probs});
-  forget_corners(t, a.clip, out.back().values);
+  if (a.log_probs != nullptr) {
+    out.push_back({"d log probs", 0, loss.grad_log_probs});
+    forget_corners(t, a.clip, out.back().values);
+  }
   if (a.values != nullptr) out.push_back({"d values", 0, loss.grad_values});
   return out;
 }
@@ -289,7 +296,7 @@ std::vector<SelftestRow> selftest(const KernelTable& kernels, Queue queue) {
   for (const int64_t n : {0, 1, 31, 257, 2047, 2048, 2049, 6145}) {
     const PpoTokens tokens(n);
     for (const auto kind : {Clip::Kind::ppo, Clip::Kind::dual, Clip::Kind::sapo, Clip::Kind::cispo})
-      for (int v = 0; v < 4; ++v)
+      for (int v = 0; v < 5; ++v)
         compare(name_of(kind), text("N ", n, ", variant ", v), run_ppo(kernels, queue, tokens, kind, v),
                 against_cpu ? run_ppo(cpu_kernels(), {}, tokens, kind, v) : reference_ppo(tokens, kind, v), rows);
   }
