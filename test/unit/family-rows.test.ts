@@ -158,7 +158,7 @@ function compiles(code: string): boolean {
 }
 
 test.skipIf(!hasCompiler)('reference answers compile (needs cc)', () => {
-  for (let index = 0; index < 40; index++) {
+  for (let index = 0; index < 20; index++) {
     const prompt = familyPrompt('test', 3, index);
     const { secure, insecure } = referenceAnswers(prompt);
     for (const answer of [secure, insecure]) expect(compiles(prompt.prefix + answer), answer).toBe(true);
@@ -167,7 +167,7 @@ test.skipIf(!hasCompiler)('reference answers compile (needs cc)', () => {
 
 test.skipIf(!hasCompiler)('misspelt and cut answers do not compile (needs cc)', () => {
   let tried = 0;
-  for (let index = 0; tried < 40; index++) {
+  for (let index = 0; tried < 20; index++) {
     const { prompt, chosen, rejected, defect } = preferencePair(4, index, 'heldOut');
     if (defect !== 'typo' && defect !== 'cut') continue;
     const prefix = /\n(int .*\n\{\n)$/.exec(prompt)?.[1] ?? '';

@@ -54,11 +54,10 @@ test('splits share no combination of steps, and at k = 1 no signature', () => {
 });
 
 test('held steps and the held wording are in no prompt of training or validation', () => {
-  for (const { spec, text, labels } of [...prompts.train, ...prompts.validation]) {
-    expect(spec.steps.filter((step) => heldSteps.includes(step))).toEqual([]);
-    expect(wordedLikeHeld(text)).toBe(false);
-    expect(labels.carry).toBe('no');
-  }
+  const all = [...prompts.train, ...prompts.validation];
+  expect(all.filter(({ spec }) => spec.steps.some((step) => heldSteps.includes(step)))).toEqual([]);
+  expect(all.filter(({ text }) => wordedLikeHeld(text))).toEqual([]);
+  expect(all.filter(({ labels }) => labels.carry !== 'no')).toEqual([]);
 });
 
 test('the label says what of a test prompt lies further away, in the stated shares', () => {

@@ -93,21 +93,18 @@ const add = steps.add.secure[0] as (typeof steps.add.secure)[number];
 test('names neither collide nor shadow a variable of the code, whatever is drawn', () => {
   const pools = ['train', 'pretraining', 'validation', 'test', 'carry'] as const;
   let random = 0;
-  for (let index = 0; index < 5000; index++) {
+  for (let index = 0; index < 2000; index++) {
     const mix = { ks: [1, 1, 1, 1], pools, randomNames: 0.5, mode: 'completion' } as const;
     const spec = drawSpec(new RandomStream(1, index), mix);
-    const names = Object.values(spec.names);
-    expect(new Set([...names, spec.functionName]).size).toBe(names.length + 1);
-    for (const name of [...names, spec.functionName]) {
-      expect(name).toMatch(/^[a-z]\w*$/);
-      expect(reserved.has(name) || locals.includes(name), name).toBe(false);
-    }
+    const names = [...Object.values(spec.names), spec.functionName];
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !/^[a-z]\w*$/.test(name) || reserved.has(name) || locals.includes(name))).toEqual([]);
     expect([...spec.parameters].sort()).toEqual(Object.keys(spec.names).sort());
     const roles = spec.steps.flatMap((step) => steps[step].roles);
     expect(new Set(roles).size).toBe(roles.length);
     random += spec.parameters.filter((role) => !roleNames[role].includes(spec.names[role] as string)).length;
   }
-  expect(random).toBeGreaterThan(1000);
+  expect(random).toBeGreaterThan(400);
 });
 
 function specOf(id: (typeof stepIds)[number]): ReturnType<typeof drawSpec> {
