@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 
-/** The browser's program: $CHROME, else a system's Chromium; undefined where there is none. */
+/** The browser's program: $CHROME, else the system's; undefined where there is none. */
 export const chrome: string | undefined = [process.env.CHROME, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path !== undefined && path !== '' && existsSync(path),
 );

@@ -41,7 +41,9 @@ const inPage = (body: string): string => `(() => { ${colours} ${body} })()`;
 const background = 'getComputedStyle(document.body).backgroundColor';
 const focused = `document.activeElement?.textContent ?? ''`;
 
-describe.skipIf(chrome === undefined)('the report in a browser', () => {
+const none = chrome === undefined ? ' (skipped: neither $CHROME nor the package chromium)' : '';
+
+describe.skipIf(chrome === undefined)(`the report in a browser${none}`, () => {
   let folder: string;
   let url: string;
   let page: Page;
@@ -220,8 +222,4 @@ describe.skipIf(chrome === undefined)('the report in a browser', () => {
     expect(await page.evaluate(colour)).not.toBe(reward);
     await page.send('Emulation.setScriptExecutionDisabled', { value: false });
   });
-});
-
-test.runIf(chrome === undefined)('a browser is missing: the report was not looked at', ({ skip }) => {
-  skip('no browser: set CHROME, or install the package chromium');
 });

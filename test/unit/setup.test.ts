@@ -16,14 +16,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const setup = fileURLToPath(new URL('../../scripts/setup', import.meta.url));
 
-// scripts/setup sees only this folder's programs: the real bash and sed, and whatever a test puts beside them.
+// scripts/setup sees only this folder's programs: the real bash, sed and grep, and whatever a test puts beside them.
 let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'srcode setup '));
   mkdirSync(join(folder, 'doctest'));
   writeFileSync(join(folder, 'doctest', 'doctestConfig.cmake'), '');
-  for (const name of ['bash', 'sed']) {
+  for (const name of ['bash', 'sed', 'grep']) {
     const real = ['/bin', '/usr/bin'].map((bin) => join(bin, name)).find((file) => existsSync(file));
     if (real) symlinkSync(real, join(folder, name));
   }
@@ -46,6 +46,7 @@ function tools(): void {
   program('ninja', 'echo 1.11');
   program('gcc', 'true');
   program('bwrap', 'true');
+  program('chromium', 'true');
 }
 
 // An apt-get that records its arguments and whose `install` brings a cmake.
@@ -60,7 +61,7 @@ const aptLog = (): string => {
 };
 
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const env = { PATH: folder, doctest_DIR: join(folder, 'doctest') };
+  const env = { PATH: folder, doctest_DIR: join(folder, 'doctest'), OS_RELEASE: join(folder, 'os-release') };
   return spawnSync(join(folder, 'bash'), [setup, ...args], { env, encoding: 'utf8' });
 }
 
@@ -68,7 +69,7 @@ test('nothing is asked of apt when all is there', () => {
   tools();
   aptGet();
   const { status, stdout } = run();
-  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja, gcc, bubblewrap, doctest\n');
+  expect(stdout).toBe('setup: g++ 12.2.0, cmake 3.25.1, ninja, gcc, bubblewrap, doctest, a browser\n');
   expect(status).toBe(0);
   expect(aptLog()).toBe('');
 });
@@ -79,7 +80,7 @@ test('make does where ninja is missing', () => {
   program('make', 'true');
   expect(run()).toMatchObject({
     status: 0,
-    stdout: 'setup: g++ 12.2.0, cmake 3.25.1, make, gcc, bubblewrap, doctest\n',
+    stdout: 'setup: g++ 12.2.0, cmake 3.25.1, make, gcc, bubblewrap, doctest, a browser\n',
   });
 });
 
@@ -130,6 +131,21 @@ test.each([
   const { status, stderr } = run();
   expect(status).toBe(1);
   expect(stderr).toContain(message);
+});
+
+test.each([
+  ['debian', 'update -q\ninstall -y --no-install-recommends chromium\n'],
+  ['ubuntu', ''],
+])('a browser is welcome but not needed: %s', (id, asked) => {
+  tools();
+  rmSync(join(folder, 'chromium'));
+  program('id', 'echo 0');
+  program('apt-get', `echo "$*" >> '${folder}/apt.log'; [ "$1" = update ]`);
+  writeFileSync(join(folder, 'os-release'), `PRETTY_NAME="x"\nID=${id}\n`);
+  const { status, stdout } = run();
+  expect(stdout).toContain('setup: no browser; the tests that look at the report are skipped');
+  expect(status).toBe(0);
+  expect(aptLog()).toBe(asked);
 });
 
 test('an apt-get that fails ends with one message', () => {
