@@ -4,6 +4,7 @@ import { hideBin } from 'yargs/helpers';
 import { suggest } from '../config/suggest.js';
 import { SrcodeError } from '../errors.js';
 import { version } from '../version.js';
+import { auditCommand } from './audit.js';
 import { benchCommand } from './bench.js';
 import { report } from './command.js';
 import { evaluateCommand } from './evaluate.js';
@@ -22,6 +23,7 @@ const parser = yargs(argv)
   .command(evaluateCommand)
   .command(quickstartCommand)
   .command(tasksCommand)
+  .command(auditCommand)
   .command(benchCommand)
   .command(selftestCommand)
   .demandCommand(1, 'Expected a command')

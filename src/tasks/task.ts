@@ -29,6 +29,17 @@ export interface Judgement {
   missing: string[];
 }
 
+/** A sample from whose program code was taken that the teacher credits. Where an attack now succeeds, the credit was deserved. */
+export interface Mutant<P extends TaskPrompt = TaskPrompt> {
+  sample: Sample<P>;
+  /** Of the credited code. */
+  obligation: string;
+  /** `removed`: all that the span does is gone. `weakened`: it still keeps most attacks away. */
+  kind: 'removed' | 'weakened';
+  /** What was done, in words. */
+  change: string;
+}
+
 /** What a policy is trained and judged on: a source of prompts, a teacher, and judges. */
 export interface Task<P extends TaskPrompt = TaskPrompt> {
   readonly name: string;
@@ -44,4 +55,6 @@ export interface Task<P extends TaskPrompt = TaskPrompt> {
   readonly teacher: Teacher;
   /** Runs the programs. Without a judge nothing is known of function. `attack: false` leaves the security tests out (`secure` is then false). */
   judge?(samples: readonly Sample<P>[], options: { attack: boolean; signal?: AbortSignal }): Promise<Judgement[]>;
+  /** The sample without what the teacher credits in it, one mutant for each way to take something away. An audit of the credit needs it. */
+  mutants?(sample: Sample<P>): Promise<Mutant<P>[]>;
 }

@@ -9,6 +9,7 @@ export {
   repairRow,
   replayRow,
 } from './lessons.js';
+export { familyMutants } from './mutants.js';
 export { familyProgram, familyPrompt, familyPromptOf, familyVersion, referenceAnswers } from './prompts.js';
 export { answerOf, drawForm, drawStyle, prefixOf, renderFunction, type Style } from './render.js';
 export { type FamilyPrompt, type FamilySpec, type Role, type StepId, stepIds } from './spec.js';
