@@ -4,14 +4,19 @@ import { SrcodeError } from '../errors.js';
 import type { Task } from './task.js';
 
 /**
- * A task by name, or a user's own by the path of the module whose default export it is.
+ * A task by name, or a user's own by the path of the module whose default export it is. `unsafe` lets the embedded one's judge run programs
+ * where no isolation works.
  * @throws ERR_CONFIG when there is none.
  */
-export async function loadTask(name: string): Promise<Task> {
+export async function loadTask(name: string, { unsafe = false }: { unsafe?: boolean } = {}): Promise<Task> {
+  if (name === 'family') {
+    const { familyTask } = await import('./family/task.js');
+    return familyTask({ unsafe }) as unknown as Task;
+  }
   if (!/\.[cm]?js$/.test(name)) {
     throw new SrcodeError(
       'ERR_CONFIG',
-      `task: expected the path of a module (.js, .mjs) whose default export is a Task, received ${JSON.stringify(name)}`,
+      `task: expected "family" or the path of a module (.js, .mjs) whose default export is a Task, received ${JSON.stringify(name)}`,
     );
   }
   let task: Partial<Task> | undefined;

@@ -1,0 +1,1 @@
+export { type JudgeOptions, judgeFamily, judgeVersion } from './judge.js';
