@@ -9,6 +9,7 @@ import { benchCommand } from './bench.js';
 import { report } from './command.js';
 import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
+import { judgeCommand } from './judge.js';
 import { quickstartCommand } from './quickstart.js';
 import { selftestCommand } from './selftest.js';
 import { tasksCommand } from './tasks.js';
@@ -24,6 +25,7 @@ const parser = yargs(argv)
   .command(quickstartCommand)
   .command(tasksCommand)
   .command(auditCommand)
+  .command(judgeCommand)
   .command(benchCommand)
   .command(selftestCommand)
   .demandCommand(1, 'Expected a command')
