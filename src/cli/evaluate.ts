@@ -95,7 +95,8 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
         const { adapter, reference, split, n, samples, seed, temperature, topP, maxNewTokens, template } = args;
         if (adapter !== undefined) await model.adapters.load('adapter', adapter);
         if (reference !== undefined && reference !== 'base') await model.adapters.load('reference', reference);
-        return evaluate({
+        // Awaited here: `using` would dispose of the model at once otherwise.
+        return await evaluate({
           ...{ model, tokenizer, task, split, n, samples, seed, temperature, topP, maxNewTokens, template, signal },
           adapter: adapter === undefined ? undefined : 'adapter',
           reference: reference === undefined ? undefined : reference === 'base' ? null : 'reference',

@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Model } from '../../src/native/model.js';
-import type { Judgement, Sample, Task, TaskPrompt } from '../../src/tasks/task.js';
-import type { Span } from '../../src/teacher/teacher.js';
+import { loadTask } from '../../src/tasks/load.js';
+import type { Task } from '../../src/tasks/task.js';
 import { Tokenizer } from '../../src/tokenizer/index.js';
 import { sft } from '../../src/training/sft.js';
 
@@ -12,40 +13,30 @@ export interface Calls {
   judge: number;
 }
 
-/**
- * Copy one buffer to another, in a statement: `snprintf` is safe, `strcpy` is not. A model of {@link copyModel} writes either, and learns
- * the better one in a few iterations.
- */
+/** The example of docs/tasks.md, as a module in `folder`. */
+export function exampleTask(folder: string): string {
+  const docs = readFileSync(new URL('../../docs/tasks.md', import.meta.url), 'utf8');
+  const file = join(folder, 'copy-task.mjs');
+  writeFileSync(file, /```js\n([\s\S]*?)```/.exec(docs)?.[1] ?? '');
+  return file;
+}
+
+const example = await loadTask(exampleTask(mkdtempSync(join(tmpdir(), 'srcode-task-'))));
+
+/** The example of docs/tasks.md: `snprintf` is safe, `strcpy` is not. `calls` counts what is asked of its teacher and judge. */
 export function copyTask(calls: Calls = { teacher: 0, judge: 0 }): Task {
   return {
-    name: 'copy',
-    version: '1',
-    language: 'c',
-    prompt: (split, seed, index) => promptOf(`${split}-${seed}-${index}`),
-    promptOf,
-    program: ({ answer }) => ({ code: answer, answerStart: 0 }),
+    ...example,
     teacher: {
-      id: 'copy-1',
-      async judge(code) {
+      ...example.teacher,
+      judge: (...about) => {
         calls.teacher++;
-        return {
-          spans: find(code, 'snprintf').map((span) => ({ span, kind: 'bounds', obligation: 'copy' })),
-          findings: find(code, 'strcpy').map((span) => ({
-            ...{ cwe: 'CWE-120' as const, severity: 'high' as const, span, rule: 'strcpy', message: 'no bound' },
-          })),
-          idle: [],
-          missing: [],
-          parseOk: true,
-        };
+        return example.teacher.judge(...about);
       },
     },
-    async judge(samples: readonly Sample[], { attack }): Promise<Judgement[]> {
+    judge: async (samples, options) => {
       calls.judge += samples.length;
-      return samples.map(({ answer }) => {
-        const functional = statements.includes(new TextDecoder().decode(answer));
-        const secure = attack && functional && find(answer, 'strcpy').length === 0;
-        return { compiled: functional, functional, secure, findings: [], missing: [] };
-      });
+      return (await example.judge?.(samples, options)) ?? [];
     },
   };
 }
@@ -54,7 +45,7 @@ export function copyTask(calls: Calls = { teacher: 0, judge: 0 }): Task {
  * A folder with a model of 30 thousand parameters that answers the prompts of {@link copyTask} rightly, and safely half of the time.
  */
 export async function copyModel(folder: string): Promise<string> {
-  const prompts = Array.from({ length: 64 }, (_, i) => promptOf(`train-9-${i}`));
+  const prompts = Array.from({ length: 64 }, (_, i) => example.prompt('train', 9, i));
   const rows = prompts.flatMap((prompt) =>
     statements.map((response) => ({ prompt: `<|im_start|>${prompt.text}<|im_end|>`, response })),
   );
@@ -84,15 +75,4 @@ export async function copyModel(folder: string): Promise<string> {
   return checkpoint;
 }
 
-function promptOf(id: string): TaskPrompt {
-  const index = Number(id.split('-')[2]);
-  const parity = index % 2 === 0 ? 'even' : 'odd';
-  return { id, text: `copy s to d, for the ${parity} case ${index % 10}`, labels: { parity } };
-}
-
 const statements = ['snprintf(d, n, "%s", s);', 'strcpy(d, s);'];
-
-function find(code: Uint8Array, text: string): Span[] {
-  const start = Buffer.from(code).indexOf(text);
-  return start < 0 ? [] : [{ start, end: start + text.length }];
-}

@@ -150,11 +150,11 @@ describe('verdicts', () => {
     const task = copyTask(calls);
     const verdicts = new Verdicts(task);
     // Prompts alternate: the first and third rows are one question, the second is another prompt's.
-    const samples = asked(task, ['a;', 'a;', 'a;', 'b']);
+    const samples = asked(task, ['strcpy(d, s);', 'strcpy(d, s);', 'strcpy(d, s);', 'snprintf']);
     const judged = await verdicts.judge(samples, { attack: false });
     expect(judged?.map(({ functional }) => functional)).toEqual([true, true, true, false]);
     expect(calls.judge).toBe(3);
-    expect((await verdicts.teach(samples)).map(({ spans }) => spans.length)).toEqual([1, 1, 1, 0]);
+    expect((await verdicts.teach(samples)).map(({ spans }) => spans.length)).toEqual([0, 0, 0, 1]);
     expect(calls.teacher).toBe(3);
     // With attacks it is another question.
     await verdicts.judge(samples, { attack: true });
