@@ -8,3 +8,5 @@ export const reportAssets: string = fileURLToPath(new URL('../assets/report', im
 
 /** The C program that runs the embedded task family's tests; it includes a `tests.h` that src/tasks/family/judge writes. */
 export const familyHarness: string = fileURLToPath(new URL('../assets/family/harness.c', import.meta.url));
+/** The folder of what the quickstart's settings were chosen by. */
+export const quickstartAssets: string = fileURLToPath(new URL('../assets/quickstart', import.meta.url));

@@ -37,6 +37,12 @@ export { Model } from './native/model.js';
 export type { ModelConfig } from './native/model-config.js';
 export { type SelftestRow, selftest } from './native/selftest.js';
 export type { Trainer } from './native/trainer.js';
+export {
+  type QuickstartHooks,
+  type QuickstartOptions,
+  type QuickstartResult,
+  quickstart,
+} from './quickstart/quickstart.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
 export type { Judgement, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
 export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
@@ -44,7 +50,6 @@ export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';
 export { type PpoHooks, ppo } from './training/ppo.js';
 export { pretrain } from './training/pretrain.js';
-export { type QuickstartResult, quickstart } from './training/quickstart.js';
 export { rewardModel } from './training/reward-model.js';
 export { sft } from './training/sft.js';
 export { version } from './version.js';

@@ -1,79 +1,71 @@
 import type { Argv, CommandModule } from 'yargs';
-import type { QuickstartResult } from '../training/quickstart.js';
+import { type ProfileName, profileNames } from '../quickstart/profiles.js';
+import { renderTable } from '../report/terminal.js';
 import { runCommand } from './command.js';
 import { showStep } from './train.js';
 
 interface QuickstartArgs {
   run: string;
+  profile: ProfileName;
+  seed: number;
   threads: number;
+  fromScratch?: boolean | undefined;
+  unsafe?: boolean | undefined;
   json?: boolean | undefined;
 }
 
 /** `srcode quickstart` */
 export const quickstartCommand: CommandModule<unknown, QuickstartArgs> = {
   command: 'quickstart',
-  describe: 'See the embedded model learn ten small C functions, in a minute or two',
+  describe: 'Train the embedded model to write secure C, and prove it: ten minutes on two cores',
   builder: (yargs: Argv) =>
     yargs
       .option('run', { type: 'string', default: 'runs/quickstart', requiresArg: true, describe: 'run folder' })
+      .option('profile', {
+        choices: profileNames,
+        default: 'default',
+        requiresArg: true,
+        describe: 'smoke: everything once, in a minute or two; full: all arms and five seeds, in hours',
+      })
+      .option('seed', { type: 'number', default: 0, requiresArg: true, describe: 'the first training seed' })
       .option('threads', {
         type: 'number',
         default: 0,
         requiresArg: true,
         describe: 'compute threads; 0: one per usable core',
       })
+      .option('from-scratch', {
+        type: 'boolean',
+        describe: 'pretrain a base in place of the shipped one: minutes more',
+      })
+      .option('unsafe', { type: 'boolean', describe: 'run what the model writes even where nothing isolates it' })
       .option('json', {
         type: 'boolean',
-        describe: 'result and errors as JSON on stdout',
+        describe: "the report's data, and errors, as JSON on stdout",
       }) as unknown as Argv<QuickstartArgs>,
   handler: (args) =>
     runCommand(
       args,
       async ({ signal, progress }) => {
-        const { quickstart } = await import('../training/quickstart.js');
-        progress.note(
-          'Fine-tuning the embedded model (2 M random weights) on detection, repair and completion of small C functions.',
-        );
-        return quickstart({ run: args.run, threads: args.threads }, { signal, ...showStep(progress) });
+        const { quickstart } = await import('../quickstart/quickstart.js');
+        const { onStep } = showStep(progress);
+        const begun = performance.now();
+        return quickstart(args, {
+          signal,
+          onStep,
+          // What the programs say of themselves is in their run folders.
+          onNotice: ({ level, message }) => {
+            if (level === 'warn') progress.note(message, level);
+          },
+          onPhase: (phase) => progress.note(`${clock(performance.now() - begun)}  ${phase}`),
+        });
       },
-      show,
+      ({ report, data }) => `${renderTable(data)}\n\nThe report: ${report}`,
     ),
 };
 
-function show({ run, checkpoint, alreadyFinished, before, after, tasks, samples }: QuickstartResult): string {
-  const loss = (metrics: QuickstartResult['before']): string => metrics['heldout/loss']?.toFixed(3) ?? '-';
-  const lines = samples.map(({ task, prompt, before, after }) =>
-    [`── ${task}`, prompt.trimEnd(), `   before: ${oneLine(before)}`, '   after:', indent(after.trimEnd()), ''].join(
-      '\n',
-    ),
-  );
-  const rows = tasks.map(({ task, prompts, before, after }) => {
-    const cells = [prompts, before.idioms, before.exact, after.idioms, after.exact];
-    return `${task.padEnd(14)}${cells.map(cell).join('')}`;
-  });
-  return [
-    ...lines,
-    `${' '.repeat(24)}${'── before ──'.padStart(20)}${'── after ──'.padStart(20)}`,
-    `${'task'.padEnd(14)}${['prompts', 'idiom', 'exact', 'idiom', 'exact'].map(cell).join('')}`,
-    ...rows,
-    `held-back loss per token${cell(loss(before)).padStart(20)}${cell(loss(after)).padStart(20)}`,
-    '',
-    'Greedy answers to prompts that were held back from training. exact: the expected answer, character by character;',
-    'idiom: but for the names. The prompts are about the same ten functions under other combinations of names: this',
-    'shows that training works, not that the model knows C. To carry any name over needs far more training than this.',
-    `${alreadyFinished ? `${run} was trained before; remove it to train again. ` : ''}The model: ${checkpoint}`,
-  ].join('\n');
-}
-
-function cell(value: string | number): string {
-  return String(value).padStart(10);
-}
-
-function oneLine(text: string): string {
-  const line = JSON.stringify(text).slice(1, -1);
-  return line.length > 60 ? `${line.slice(0, 60)}…` : line;
-}
-
-function indent(text: string): string {
-  return text.replaceAll(/^/gm, '   | ');
+/** `0:00` */
+function clock(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { starterRows } from '../../src/tasks/starter/rows.js';
+import { detectionPair, matureStage, pretrainDocument } from '../../src/tasks/family/index.js';
 
 export function tempFolder(): string {
   return mkdtempSync(join(tmpdir(), 'srcode-e2e-'));
@@ -10,7 +10,10 @@ export function tempFolder(): string {
 /** A file of `count` {prompt, response} rows. */
 export function sftData(folder: string, count: number): string {
   const file = join(folder, 'rows.jsonl');
-  const rows = starterRows(count, 0).map(({ prompt, response }) => `${JSON.stringify({ prompt, response })}\n`);
+  const rows = Array.from({ length: count }, (_, i) => {
+    const { secure, vulnerable } = detectionPair(0, i >> 1, 'train');
+    return `${JSON.stringify(i % 2 === 0 ? secure : vulnerable)}\n`;
+  });
   writeFileSync(file, rows.join(''));
   return file;
 }
@@ -45,7 +48,7 @@ export function tinyRun(program: 'sft' | 'pretrain' | 'reward', folder: string, 
   const text = join(folder, 'text.txt');
   writeFileSync(
     text,
-    starterRows(60, 1)
+    Array.from({ length: 60 }, (_, i) => pretrainDocument(1, i, matureStage))
       .map(({ prompt, response }) => prompt + response)
       .join('\n'),
   );

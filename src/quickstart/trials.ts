@@ -1,0 +1,14 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { quickstartAssets } from '../assets.js';
+import { io } from '../files.js';
+import type { Trial } from '../report/data.js';
+
+/**
+ * How the arms' settings were chosen: equally many trials for each, on validation prompts, as `scripts/tune-arms.mjs` recorded them.
+ * The chosen settings are in arms.ts.
+ */
+export function recordedTrials(): Trial[] {
+  const file = join(quickstartAssets, 'trials.json');
+  return existsSync(file) ? (JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) as Trial[]) : [];
+}
