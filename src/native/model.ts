@@ -132,8 +132,6 @@ export class Model implements Disposable {
       );
     }
     const config = readModelConfig(folder);
-    // The embedded model has no weights file yet: its weights are drawn from a fixed seed.
-    if (dir === 'tiny' && !existsSync(join(folder, 'model.safetensors'))) return Model.create(config, options);
     const dtype = options.dtype ?? 'bf16';
     const native = await callNative(() => loadAddon().loadModel(nativeConfig(config, dtype), folder, device(options)));
     return new Model(native, config, dtype);
