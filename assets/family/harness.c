@@ -48,7 +48,8 @@ static char *start_pp;
 
 static int variant;      // which of the two harmless inputs
 static int exact;        // buffers have no slack
-static int failing;      // malloc gives NULL
+static int failing;      // malloc gives NULL, but to the first few
+static int spared;       // so many of them
 static const char *taint; // no format may contain it
 static const char *misuse;
 static int opened, closed;
@@ -62,7 +63,12 @@ static unsigned keeps;
 static void *keep(void *p) { return kept[keeps++ % 256] = p; }
 static size_t with_slack(size_t n) { return exact || n > SIZE_MAX - 64 ? n : n + 64; }
 static void *buffer(size_t n) { return keep(calloc(1, with_slack(n))); }
-static char *roomy(size_t n, const char *s) { return strcpy(buffer(n), s); }
+// Behind its string a buffer is full of something else where it ends exactly: an end that a program leaves out must show.
+static char *roomy(size_t n, const char *s) {
+  char *p = buffer(n);
+  if (exact) memset(p, 0x7f, n);
+  return strcpy(p, s);
+}
 static char *text(const char *s) { return roomy(strlen(s) + 1, s); }
 static FILE *stream(const char *s) { return keep(fmemopen((void *)s, strlen(s), "r")); }
 static int *integers(int n, ...) {
@@ -105,14 +111,15 @@ int is_plain(const char *s) {
   return 1;
 }
 
-void *__wrap_malloc(size_t n) { return failing ? NULL : malloc(with_slack(n)); }
+static int refused(void) { return failing && spared-- <= 0; }
+void *__wrap_malloc(size_t n) { return refused() ? NULL : malloc(with_slack(n)); }
 void *__wrap_calloc(size_t n, size_t size) {
-  if (failing) return NULL;
+  if (refused()) return NULL;
   return exact || (size && n > (SIZE_MAX - 64) / size) ? calloc(n, size) : calloc(1, n * size + 64);
 }
-void *__wrap_realloc(void *p, size_t n) { return failing ? NULL : realloc(p, with_slack(n)); }
-char *__wrap_strdup(const char *s) { return failing ? NULL : strdup(s); }
-char *__wrap_strndup(const char *s, size_t n) { return failing ? NULL : strndup(s, n); }
+void *__wrap_realloc(void *p, size_t n) { return refused() ? NULL : realloc(p, with_slack(n)); }
+char *__wrap_strdup(const char *s) { return refused() ? NULL : strdup(s); }
+char *__wrap_strndup(const char *s, size_t n) { return refused() ? NULL : strndup(s, n); }
 void __wrap_free(void *p) {
   if (p) freed[frees++ % 256] = p;
   // A use after free is no matter of function.

@@ -22,10 +22,12 @@ export interface AuditOptions {
 export interface Audit {
   samples: number;
   functional: number;
+  /** Functional, and no attack succeeds: what mutants are made of. */
+  secure: number;
   /** Share of functional samples that teacher and execution both call secure, or both do not. */
   agreement: Estimate;
   disagreements: Disagreement[];
-  /** Causal precision: with the credited code removed, in functional samples, an attack succeeds that did not before. */
+  /** Causal precision: with the credited code removed from a sample that no attack succeeded on, one succeeds. */
   precision: Estimate;
   /** The same where the code was only weakened. */
   weakened: Estimate;
@@ -48,8 +50,7 @@ export interface Disagreement {
 }
 
 /**
- * Audits a task's teacher by execution: judges the samples, then takes away what the teacher credits in the functional ones and judges what
- * is left. @throws ERR_INVALID_ARG for a task without a judge or without mutants.
+ * Audits a task's teacher by execution: judges the samples, then takes away what the teacher credits in the secure ones and judges what is left. @throws ERR_INVALID_ARG for a task without a judge or without mutants.
  */
 export async function audit({ task, samples, mutants, seed = 0, verdicts, signal }: AuditOptions): Promise<Audit> {
   const makeMutants = task.mutants?.bind(task);
@@ -71,21 +72,20 @@ export async function audit({ task, samples, mutants, seed = 0, verdicts, signal
   const functional = rows.filter(({ judgement }) => judgement.functional);
   const disagreements = functional.flatMap(disagreement);
 
-  const all = await Promise.all(
-    functional.map(async ({ sample, judgement }) =>
-      (await makeMutants(sample)).map((mutant) => ({ mutant, before: judgement })),
-    ),
-  );
+  // Where an attack succeeds already, a second hole would not show.
+  const whole = functional.filter(({ judgement }) => judgement.secure);
+  const all = await Promise.all(whole.map(({ sample }) => makeMutants(sample)));
   const trials = draw(all.flat(), mutants ?? Infinity, seed);
   const after =
     (await asked.judge(
-      trials.map(({ mutant }) => mutant.sample),
+      trials.map(({ sample }) => sample),
       { attack: true, signal },
     )) ?? [];
-  const outcomes = trials.map(({ mutant, before }, i) => ({ mutant, proved: succeeds(before, after[i] as Judgement) }));
+  const outcomes = trials.map((mutant, i) => ({ mutant, proved: succeeds(after[i] as Judgement) }));
   return {
     samples: samples.length,
     functional: functional.length,
+    secure: whole.length,
     agreement: wilson(functional.length - disagreements.length, functional.length),
     disagreements,
     ...shares(outcomes),
@@ -121,9 +121,9 @@ function disagreement({
   return [{ id: sample.prompt.id, teacher, said, shown: judgement.findings, answer: decode(sample.answer) }];
 }
 
-/** It still does what was asked, and an attack succeeds that did not succeed on the original. */
-function succeeds(before: Judgement, after: Judgement): boolean {
-  return after.functional && !after.secure && after.findings.some((finding) => !before.findings.includes(finding));
+/** It still does what was asked, and an attack succeeds. */
+function succeeds({ functional, secure }: Judgement): boolean {
+  return functional && !secure;
 }
 
 function draw<T>(items: readonly T[], most: number, seed: number): T[] {

@@ -1,6 +1,7 @@
 import { Sandbox } from '../../sandbox/index.js';
 import type { Task } from '../task.js';
 import { judgeFamily, judgeVersion } from './judge/index.js';
+import { familyMutants } from './mutants.js';
 import { familyProgram, familyPrompt, familyPromptOf, familyVersion } from './prompts.js';
 import type { FamilyPrompt } from './spec.js';
 import { familyTeacher } from './teacher.js';
@@ -23,6 +24,7 @@ export function familyTask({ unsafe = false }: { unsafe?: boolean } = {}): Famil
     promptOf: familyPromptOf,
     program: familyProgram,
     teacher: familyTeacher,
+    mutants: familyMutants,
     async judge(samples, { attack, signal }) {
       sandbox ??= Sandbox.open({ unsafe });
       return judgeFamily(samples, { sandbox: await sandbox, attack, signal });

@@ -11,7 +11,7 @@ import { allowedHeaders, helperPrototype, nodeType, roleNumber, stepNumber, test
 import { inspect } from './inspect.js';
 
 /** Changes whenever a judgement may change. */
-export const judgeVersion = 1;
+export const judgeVersion = 2;
 
 export interface JudgeOptions {
   sandbox: Sandbox;
