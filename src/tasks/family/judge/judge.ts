@@ -42,19 +42,22 @@ export async function judgeFamily(
     if (kind.kind === 'hopeless') judgements[index] = uncompiled(kind.why);
     else (kind.kind === 'plain' ? plain : odd).push({ index, spec, code: kind.code });
   }
-  const batches = Math.ceil(plain.length / batchSize);
+  const cores = availableParallelism();
+  const batches = Math.max(Math.ceil(plain.length / batchSize), Math.min(cores, Math.ceil(plain.length / smallBatch)));
   const size = Math.ceil(plain.length / batches);
   const work: (() => Promise<Judged>)[] = [
     ...Array.from({ length: batches }, (_, i) => () => judge.batch(plain.slice(i * size, (i + 1) * size))),
     ...odd.map((row) => async () => [[row, await judge.oddRow(row)]] as Judged),
   ];
-  await inParallel(work, availableParallelism(), (judged) => {
+  await inParallel(work, cores, (judged) => {
     for (const [{ index }, judgement] of judged) judgements[index] = judgement;
   });
   return judgements;
 }
 
+// Starting compiler and harness costs as much as some ten programs.
 const batchSize = 64;
+const smallBatch = 16;
 
 interface Row {
   index: number;
@@ -258,8 +261,11 @@ function errorsOf(stderr: Buffer, rows: readonly Row[], table: string): Map<numb
     const i = Number(index);
     const name = rows[i]?.spec.functionName;
     if (name === undefined || errors.has(i)) continue;
-    // A unit of its own numbers its only row 0.
-    const words = text.replace(new RegExp(`\\b${table}_(?:${i}|0)\\b`, 'g'), name).replace(/[^ -~]/g, '?');
+    // A unit of its own numbers its only row 0. What the compiler would have meant may be a neighbour's name.
+    const words = text
+      .replace(/; did you mean .*/, '')
+      .replace(new RegExp(`\\b${table}_(?:${i}|0)\\b`, 'g'), name)
+      .replace(/[^ -~]/g, '?');
     errors.set(i, `line ${line}: ${words}`);
   }
   return errors;
@@ -270,7 +276,12 @@ const compilerFlags = ({ flags }: Harness, files: readonly string[]): string[] =
   ...['-std=gnu17', '-O0', '-fno-builtin', sanitizers, '-fno-sanitize-recover=all'],
   // What newer compilers refuse, older ones warn of: the same for all. A call of what is declared nowhere fails, as it would in linking.
   ...['int-conversion', 'incompatible-pointer-types', 'implicit-int'].map((name) => `-Wno-error=${name}`),
-  ...['-Werror=implicit-function-declaration', '-fno-diagnostics-show-caret', '-fno-diagnostics-show-option'],
+  ...[
+    '-Werror=implicit-function-declaration',
+    '-fno-diagnostics-show-caret',
+    '-fno-diagnostics-show-option',
+    '-ftrack-macro-expansion=0',
+  ],
   ...[...flags, '-x', 'c', ...files],
 ];
 // Those of them that the compiler knows: variables without a value have a pattern; gcc 14 alone refuses `return;` where a value belongs.
@@ -293,7 +304,8 @@ const compilerLimits: SandboxLimits = {
 const runLimits = (rows: number): SandboxLimits => ({
   cpuSeconds: 600,
   wallSeconds: 300 + 60 * rows,
-  processes: 24,
+  // The harness, a child, and the one with which LeakSanitizer stops it.
+  processes: 8,
   fileMiB: 0,
   outputBytes: 2 ** 22,
 });
