@@ -15,9 +15,12 @@ export { type PpoConfig, ppoPresets } from './config/ppo.js';
 export type { PretrainConfig } from './config/pretrain.js';
 export { pretrainPresets } from './config/pretrain.js';
 export type { RewardConfig } from './config/reward.js';
+export { type RewardOptions, rewardPresets } from './config/reward-options.js';
 export type { Options } from './config/schema.js';
 export type { SftConfig } from './config/sft.js';
 export { SrcodeError } from './errors.js';
+export { type Audit, type AuditOptions, audit, type Disagreement } from './evaluation/audit.js';
+export type { Estimate } from './evaluation/estimate.js';
 export {
   type EvaluateOptions,
   type Evaluation,
@@ -43,8 +46,17 @@ export {
   type QuickstartResult,
   quickstart,
 } from './quickstart/quickstart.js';
+export {
+  type AnswerReward,
+  answerBytes,
+  answerReward,
+  batchRewards,
+  creditShare,
+  type JudgedAnswer,
+  tokensOf,
+} from './reward/index.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
-export type { Judgement, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
+export type { Judgement, Mutant, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
 export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
 export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';
