@@ -1,9 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
-import { z } from 'zod';
 import { SrcodeError } from '../errors.js';
 import type { Audit } from '../evaluation/audit.js';
 import type { Estimate } from '../evaluation/estimate.js';
-import type { Sample, Task } from '../tasks/task.js';
+import type { Sample } from '../tasks/task.js';
 import { runCommand } from './command.js';
 
 interface AuditArgs {
@@ -12,6 +11,7 @@ interface AuditArgs {
   n: number;
   mutants?: number | undefined;
   seed: number;
+  unsafe: boolean;
   json?: boolean | undefined;
 }
 
@@ -31,13 +31,23 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
         requiresArg: true,
         describe: '"family", or a module (.js, .mjs) whose default export is a Task',
       })
-      .option('n', { type: 'number', default: 200, requiresArg: true, describe: 'samples, the first ones of a file' })
+      .option('n', {
+        type: 'number',
+        default: 200,
+        requiresArg: true,
+        describe: 'fresh prompts, where no file is given',
+      })
       .option('mutants', { type: 'number', requiresArg: true, describe: 'most mutants to run; all without it' })
       .option('seed', {
         type: 'number',
         default: 0,
         requiresArg: true,
         describe: 'same seed, same prompts and mutants',
+      })
+      .option('unsafe', {
+        type: 'boolean',
+        default: false,
+        describe: 'run the programs even where no isolation works: they may do all that you may',
       })
       .option('json', {
         type: 'boolean',
@@ -49,6 +59,7 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
       async ({ signal }) => {
         const { audit } = await import('../evaluation/audit.js');
         const { loadTask } = await import('../tasks/load.js');
+        const { readSamples } = await import('../tasks/samples.js');
         for (const name of ['n', 'mutants'] as const) {
           const value = args[name];
           if (value !== undefined && (!Number.isInteger(value) || value < 1))
@@ -57,28 +68,14 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
               `Expected --${name} to be a whole number of at least 1, received ${value}`,
             );
         }
-        const task = await loadTask(args.task);
-        const samples = args.samples === undefined ? await references(args) : await read(args.samples, task, args.n);
+        const task = await loadTask(args.task, { unsafe: args.unsafe });
+        const samples =
+          args.samples === undefined ? await references(args) : await readSamples(task, args.samples, { signal });
         return audit({ task, samples, mutants: args.mutants, seed: args.seed, signal });
       },
       show,
     ),
 };
-
-async function read(path: string, task: Task, n: number): Promise<Sample[]> {
-  const { readJsonl } = await import('../dataset/jsonl.js');
-  const samples: Sample[] = [];
-  for await (const { value, line } of readJsonl(path, z.object({ id: z.string(), answer: z.string() }))) {
-    try {
-      samples.push({ prompt: task.promptOf(value.id), answer: Buffer.from(value.answer) });
-    } catch (cause) {
-      throw new SrcodeError('ERR_DATA', `${path}:${line}: id: ${(cause as Error).message}`, { cause });
-    }
-    if (samples.length === n) break;
-  }
-  if (samples.length === 0) throw new SrcodeError('ERR_DATA', `Expected at least one row in ${path}, found none`);
-  return samples;
-}
 
 /** A secure and an insecure answer by turns. */
 async function references({ task, n, seed }: AuditArgs): Promise<Sample[]> {
@@ -98,6 +95,7 @@ async function references({ task, n, seed }: AuditArgs): Promise<Sample[]> {
 function show({
   samples,
   functional,
+  secure,
   agreement,
   disagreements,
   precision,
@@ -106,7 +104,7 @@ function show({
   unproved,
 }: Audit): string {
   const lines = [
-    `${samples} samples, ${functional} of them functional`,
+    `${samples} samples, ${functional} of them functional, ${secure} of those secure`,
     `teacher and execution agree  ${percent(agreement)}`,
     `causal precision             ${percent(precision)}`,
     `  weakened instead           ${percent(weakened)}`,

@@ -57,9 +57,10 @@ export const judgeCommand: CommandModule<unknown, JudgeArgs> = {
 
 async function judgeFile({ task: name, samples: path, unsafe }: JudgeArgs, signal: AbortSignal): Promise<JudgedRow[]> {
   const { loadTask } = await import('../tasks/load.js');
+  const { readSamples } = await import('../tasks/samples.js');
   const task = await loadTask(name, { unsafe });
   if (task.judge === undefined) throw new SrcodeError('ERR_CONFIG', `task: ${name} has no judge`);
-  const samples = await readSamples(task, path, signal);
+  const samples = await readSamples(task, path, { signal });
   const judged = await judgeAll(task.judge.bind(task), samples, signal);
   // What a program leaves out, running it does not show; the teacher knows.
   const { teacher, language } = task;
@@ -71,23 +72,6 @@ async function judgeFile({ task: name, samples: path, unsafe }: JudgeArgs, signa
     const { compiled, functional, secure, missing, findings, harness } = judged[i] as Judged;
     return { id, compiled, functional, secure, missing: missing.concat(taught[i]?.missing ?? []), findings, harness };
   });
-}
-
-async function readSamples(task: Task, path: string, signal: AbortSignal): Promise<Sample[]> {
-  const { z } = await import('zod');
-  const { readJsonl } = await import('../dataset/jsonl.js');
-  const text = z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'is no string') });
-  const schema = z.object({ id: text, answer: text }).transform(({ id, answer }, context) => {
-    try {
-      return { prompt: task.promptOf(id), answer: Buffer.from(answer) };
-    } catch (error) {
-      context.addIssue({ code: 'custom', path: ['id'], message: (error as Error).message });
-      return z.NEVER;
-    }
-  });
-  const samples: Sample[] = [];
-  for await (const { value } of readJsonl(path, schema, { signal })) samples.push(value);
-  return samples;
 }
 
 type Judged = Omit<JudgedRow, 'id'>;

@@ -60,7 +60,7 @@ test('counts what teacher and execution say of functional samples, and removals 
     { teacher: 'insecure', said: ['CWE-125: m'], shown: [] },
     { teacher: 'secure', said: [], shown: ['open'] },
   ]);
-  // Of the secure samples: open, broken and fine; open and fine; nothing (an empty word is no program that works).
+  // Of the secure samples: open, broken and fine; open and fine; the empty word, which works and is open.
   expect(result.obligations.x?.precision).toMatchObject({ n: 3 });
   expect(result.obligations.y?.precision).toMatchObject({ value: 0, n: 2 });
   expect(result.weakened).toMatchObject({ value: 0, n: 1 });
