@@ -19,6 +19,7 @@ interface EvaluateArgs {
   maxNewTokens: number;
   template: string;
   threads: number;
+  unsafe: boolean;
   json?: boolean | undefined;
 }
 
@@ -75,6 +76,11 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
         requiresArg: true,
         describe: 'compute threads; 0: one per usable core',
       })
+      .option('unsafe', {
+        type: 'boolean',
+        default: false,
+        describe: 'run the programs even where no isolation works: they may do all that you may',
+      })
       .option('json', {
         type: 'boolean',
         describe: 'rows, summary and errors as JSON on stdout',
@@ -88,7 +94,7 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
         const { Tokenizer } = await import('../tokenizer/index.js');
         const { loadTask } = await import('../tasks/load.js');
         const { checkVocabulary } = await import('../training/setup.js');
-        const task = await loadTask(args.task);
+        const task = await loadTask(args.task, args);
         const tokenizer = await Tokenizer.load(args.model);
         using model = await Model.load(args.model, args.threads > 0 ? { threads: args.threads } : {});
         checkVocabulary(model, tokenizer, args.model);

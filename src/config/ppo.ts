@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { tinyTemplate } from '../tasks/template.js';
 import { type CommonConfig, commonShape, type LoraConfig, loraShape } from './common.js';
 import { type RewardOptions, rewardOptionsShape, rewardPresets } from './reward-options.js';
-import { type ConfigSchema, group, type Options, type Shape } from './schema.js';
+import { type ConfigSchema, free, group, type Options, type Shape } from './schema.js';
 
 /** Policy optimisation on a task: prompts instead of data, rewards instead of labels. An iteration is a step of the run. */
 export interface PpoConfig extends Omit<CommonConfig, 'data' | 'heldOut'> {
   task: string;
+  unsafe: boolean;
   template: string;
   reference: string | null;
   init: string | null;
@@ -87,7 +88,7 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .min(1)
       .default(5)
       .describe('iterations between checkpoints; the last one always has one')
-      .meta({ free: true }),
+      .meta(free),
     evalEvery: z
       .int()
       .min(1)
@@ -105,6 +106,11 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .min(1)
       .default('family')
       .describe('"family", or a module (.js, .mjs) whose default export is a Task'),
+    unsafe: z
+      .boolean()
+      .default(false)
+      .describe('let the judge of task family run programs even where no isolation works')
+      .meta(free),
     template: z
       .string()
       .includes('{prompt}')

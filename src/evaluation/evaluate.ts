@@ -52,6 +52,7 @@ export interface EvaluationRow {
   fs: boolean;
   /** Failed tests and successful attacks. */
   findings: string[];
+  /** What running it showed to be left out, and what the teacher misses. */
   missing: string[];
   /** The teacher, which has not run it, found no flaw. */
   secureByTeacher: boolean;
@@ -133,15 +134,16 @@ function rowOf(
   { prompt, ids, logProbs, finished, answer }: Rollout,
   sample: number,
   { compiled, functional, secure, findings, missing }: Judgement,
-  { findings: flaws, idle, parseOk }: Verdict,
+  verdict: Verdict,
   reference: Float32Array | undefined,
 ): EvaluationRow {
   const { id, labels } = prompt;
   return {
-    ...{ id, sample, labels, compiled, functional, secure, fs: functional && secure, findings, missing },
-    secureByTeacher: parseOk && flaws.length === 0,
-    repeated: idle.filter(({ why }) => why === 'repeated').length,
-    foreign: idle.filter(({ why }) => why === 'foreign').length,
+    ...{ id, sample, labels, compiled, functional, secure, fs: functional && secure, findings },
+    missing: [...new Set([...missing, ...verdict.missing])],
+    secureByTeacher: verdict.parseOk && verdict.findings.length === 0,
+    repeated: verdict.idle.filter(({ why }) => why === 'repeated').length,
+    foreign: verdict.idle.filter(({ why }) => why === 'foreign').length,
     length: ids.length,
     finished,
     ...(reference && { kl: logProbs.reduce((sum, logProb, t) => sum + logProb - (reference[t] ?? 0), 0) }),

@@ -11,7 +11,7 @@ import type { Task } from './task.js';
 export async function loadTask(name: string, { unsafe = false }: { unsafe?: boolean } = {}): Promise<Task> {
   if (name === 'family') {
     const { familyTask } = await import('./family/task.js');
-    return familyTask({ unsafe }) as unknown as Task;
+    return familyTask({ unsafe });
   }
   if (!/\.[cm]?js$/.test(name)) {
     throw new SrcodeError(

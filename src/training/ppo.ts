@@ -46,7 +46,7 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
   if (run.finished) return run.result(true);
 
   const from = run.checkpoint?.path;
-  const task = hooks.task ?? (await loadTask(config.task));
+  const task = hooks.task ?? (await loadTask(config.task, config));
   const tokenizer = await Tokenizer.load(config.model);
   using model = await Model.load(config.model, modelOptions(config));
   checkVocabulary(model, tokenizer, config.model);
