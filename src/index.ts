@@ -56,9 +56,8 @@ export {
   tokensOf,
 } from './reward/index.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
-export type { Judgement, Mutant, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
 export { loadTask } from './tasks/load.js';
-export type { Judgement, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
+export type { Judgement, Mutant, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
 export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
 export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';

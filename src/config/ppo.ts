@@ -40,6 +40,7 @@ export interface PpoConfig extends Omit<CommonConfig, 'data' | 'heldOut'> {
   lora: LoraConfig;
   evalPrompts: number;
   shown: number;
+  auditMutants: number;
 }
 
 /** The numbers of the kinds that are not chosen stay unused. */
@@ -205,6 +206,11 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
     reward: group(rewardOptionsShape()),
     lora: loraShape(),
     evalPrompts: z.int().min(0).default(0).describe('validation prompts answered and judged at each evaluation'),
+    auditMutants: z
+      .int()
+      .min(0)
+      .default(24)
+      .describe('mutants without what the teacher credits, run with attacks at each evaluation; 0: no audit'),
     shown: z.int().min(0).default(4).describe('answers of an iteration written to samples.jsonl at each evaluation'),
   } satisfies Shape<PpoConfig>)
   .superRefine((config, { addIssue }) => {

@@ -5,6 +5,7 @@ import { objectLayer } from '../config/layers.js';
 import { type PpoConfig, ppoSchema } from '../config/ppo.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { Options } from '../config/schema.js';
+import { audit } from '../evaluation/audit.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { io } from '../files.js';
 import { Model } from '../native/model.js';
@@ -15,7 +16,7 @@ import { Verdicts } from '../tasks/verdicts.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { type Hooks, noticeOf } from './hooks.js';
 import { isDue, type Learned, trainLoop } from './loop.js';
-import { collect, type PpoState, type Stage } from './ppo/experience.js';
+import { collect, type Experience, type PpoState, type Stage } from './ppo/experience.js';
 import { nextBeta } from './ppo/kl.js';
 import { Phases } from './ppo/phases.js';
 import { ppoMetrics } from './ppo/ppo-metrics.js';
@@ -72,16 +73,16 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
     const lr = { policy: policyLr, critic: criticLr * ((config.criticLr ?? config.lr) / config.lr) };
     const updated = await phases.time('update', () => update(trainers, experience, config, { step, beta, lr }));
 
-    const metrics = ppoMetrics(experience, updated, beta);
+    const due = step === 0 || step + 1 === steps || isDue(step + 1, config.evalEvery);
+    const credit = due ? await phases.time('audit', () => auditCredit(stage, experience, step)) : {};
+    const metrics = { ...ppoMetrics(experience, updated, beta), ...credit };
     const kl = metrics['rollout/kl'] ?? 0;
     if (kl < 0 && config.topP < 1 && config.kl.estimator === 'k1' && !warned) {
       warned = true;
       onNotice({ level: 'warn', message: negativeKl(kl, config) });
     }
     if (policyLr !== undefined) state.beta = nextBeta(beta, kl, experience.rollouts.length, config.kl.adaptive);
-    if (step === 0 || step + 1 === steps || isDue(step + 1, config.evalEvery)) {
-      for (const row of sampleRows(experience, stage, { step: step + 1, beta })) run.sample(row);
-    }
+    if (due) for (const row of sampleRows(experience, stage, { step: step + 1, beta })) run.sample(row);
     return {
       ...{ loss: updated.loss, gradNorm: updated.gradNorm, tokens: tokensIn(experience.sequences) },
       skipped: updated.skipped > 0,
@@ -117,6 +118,24 @@ async function heldOut({ config, model, tokenizer, cast, verdicts }: Stage): Pro
     ...{ 'heldout/functional': functional, 'heldout/fs': fs, 'heldout/missing': missing, 'heldout/repeated': repeated },
     ...{ 'heldout/foreign': foreign, 'heldout/length': length },
     ...(secureOfValid !== null && { 'heldout/secure-of-valid': secureOfValid }),
+  };
+}
+
+/** Answers of an iteration whose credit is audited. */
+const audited = 16;
+
+/** Whether what the teacher credits in an iteration's answers is what keeps attacks away, on a few mutants of them. */
+async function auditCredit({ config, verdicts }: Stage, { rollouts }: Experience, step: number): Promise<Metrics> {
+  const { task } = verdicts;
+  const { auditMutants: mutants, seed } = config;
+  if (mutants === 0 || task.judge === undefined || task.mutants === undefined) return {};
+  const { agreement, precision } = await audit({
+    ...{ task, samples: rollouts.slice(0, audited), mutants, seed: seed + step, verdicts },
+  });
+  return {
+    'credit/mutants': precision.n,
+    ...(precision.n > 0 && { 'credit/precision': precision.value }),
+    ...(agreement.n > 0 && { 'credit/agreement': agreement.value }),
   };
 }
 

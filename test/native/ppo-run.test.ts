@@ -6,6 +6,7 @@ import type { Options } from '../../src/config/schema.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { Model } from '../../src/native/model.js';
 import type { Notice } from '../../src/run/run.js';
+import type { Task } from '../../src/tasks/task.js';
 import { Tokenizer } from '../../src/tokenizer/index.js';
 import { gaeAdvantages } from '../../src/training/ppo/advantages.js';
 import { ppo } from '../../src/training/ppo.js';
@@ -42,20 +43,20 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 describe('a run', () => {
   const run = fresh();
   beforeAll(async () => {
-    await ppo(small(run, { iterations: 14, prompts: 32, evalPrompts: 40 }), { task: copyTask() });
+    const options = { iterations: 18, prompts: 32, lr: 3e-4, seed: 1, evalPrompts: 40 };
+    await ppo(small(run, options), { task: copyTask() });
   });
 
   test('earns more and more, and what it writes is safe', () => {
     const [reward, secure] = [column(run, 'rollout/reward'), column(run, 'rollout/fs')];
-    expect(mean(reward.slice(-4))).toBeGreaterThan((reward[0] ?? 0) + 0.1);
-    expect(secure[0]).toBeLessThan(0.7);
-    expect(mean(secure.slice(-4))).toBeGreaterThan((secure[0] ?? 1) + 0.15);
+    expect(mean(reward.slice(-6))).toBeGreaterThan((reward[0] ?? 0) + 0.15);
+    expect(mean(secure.slice(-6))).toBeGreaterThan((secure[0] ?? 1) + 0.3);
     const rows = metrics(run);
     expect(rows.at(-1)?.['heldout/fs']).toBeGreaterThan((rows[0]?.['heldout/fs'] ?? 1) + 0.15);
   });
 
   test('samples and trains on one and the same policy: the log-probs differ by exactly 0', () => {
-    expect(column(run, 'policy/mismatch')).toEqual(Array(14).fill(0));
+    expect(column(run, 'policy/mismatch')).toEqual(Array(18).fill(0));
     expect(column(run, 'rollout/kl')[0]).toBe(0);
   });
 
@@ -66,9 +67,8 @@ describe('a run', () => {
     ]) {
       expect(last[`rollout/${path}`], path).toBeTypeOf('number');
     }
-    expect(last['gradient/secure-share']).toBeGreaterThan(last['gradient/secure-tokens'] ?? 1);
     const line = JSON.parse(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '');
-    expect(Object.keys(line.time.phases)).toEqual(['generate', 'score', 'teach', 'judge', 'update']);
+    expect(Object.keys(line.time.phases)).toEqual(['generate', 'score', 'teach', 'judge', 'update', 'audit']);
   });
 
   test('shows answers token by token', () => {
@@ -76,7 +76,7 @@ describe('a run', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(rows.map(({ step }) => step)).toEqual([1, 2, 4, 6, 8, 10, 12, 14].flatMap((step) => [step, step]));
+    expect(rows.map(({ step }) => step)).toEqual([1, 2, 4, 6, 8, 10, 12, 14, 16, 18].flatMap((step) => [step, step]));
     for (const row of rows) {
       expect(row.tokens.join('')).toBe(`${row.answer}${row.tokens.at(-1) === '<|endoftext|>' ? '<|endoftext|>' : ''}`);
       for (const name of ['reward', 'advantage', 'weight', 'secure']) expect(row[name]).toHaveLength(row.tokens.length);
@@ -92,7 +92,7 @@ describe('a run', () => {
   test('ends in an adapter that evaluate runs, rows and rates the same each time', async () => {
     const tokenizer = await Tokenizer.load(model);
     using loaded = await Model.load(model, { threads: 1 });
-    await loaded.adapters.load('trained', join(run, 'checkpoints', 'step-14'));
+    await loaded.adapters.load('trained', join(run, 'checkpoints', 'step-18'));
     const options = { model: loaded, tokenizer, task: copyTask(), n: 60, maxNewTokens: 32, reference: null };
     const before = await evaluate(options);
     const after = await evaluate({ ...options, adapter: 'trained' });
@@ -206,6 +206,14 @@ test('the same rewards at the last token, and as tokens, have equal sums; off ha
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
+    // All answers of the iteration are shown: the metric is about them.
+    const weights: number[] = rows.flatMap(({ weight }) => weight);
+    const secure: boolean[] = rows.flatMap((row) => row.secure);
+    const onSecure = weights.filter((_, t) => secure[t]);
+    expect(column(run, 'gradient/secure-share')[0]).toBeCloseTo(
+      (mean(onSecure) * onSecure.length) / weights.reduce((a, b) => a + b),
+      4,
+    );
     return { run, rewards: rows.map(({ reward }) => reward) };
   };
   const [tokens, last, off] = [await arm('tokens'), await arm('last'), await arm('off')];
@@ -221,6 +229,26 @@ test('the same rewards at the last token, and as tokens, have equal sums; off ha
       column(tokens.run, path),
       column(tokens.run, path),
     ]);
+  }
+});
+
+test('credit is audited where a task can take away what its teacher credits', async () => {
+  const run = fresh();
+  const task: Task = {
+    ...copyTask(),
+    mutants: async ({ prompt, answer }) =>
+      new TextDecoder().decode(answer).startsWith('snprintf')
+        ? [
+            {
+              ...{ kind: 'removed', obligation: 'copy', change: 'snprintf to strcpy' },
+              sample: { prompt, answer: Buffer.from('strcpy(d, s);') },
+            },
+          ]
+        : [],
+  };
+  await ppo(small(run, { iterations: 2, evalEvery: null, auditMutants: 3 }), { task });
+  for (const row of metrics(run).slice(1)) {
+    expect(row).toMatchObject({ 'credit/mutants': 3, 'credit/precision': 1, 'credit/agreement': 1 });
   }
 });
 
@@ -272,40 +300,45 @@ test('a resumed run is refused when the task has changed', async () => {
   );
 });
 
-describe('the end of a penalised answer', () => {
-  // Half of the answers lose 0.2 a token, as in Eq. 2, λ .95: 100 tokens each.
-  const length = 100;
-  const answers = 8;
-  const cuSeqlens = Int32Array.from({ length: answers + 1 }, (_, b) => b * length);
-  const penalised = (t: number): boolean => Math.floor(t / length) % 2 === 1;
-  const packed = (value: (t: number) => number): Float32Array =>
-    Float32Array.from({ length: answers * length }, (_, t) => value(t));
-  const rest = { cuSeqlens, gamma: 1, lambda: 0.95, whiten: true };
-  const none = Array(answers).fill(0);
-  const tails = (advantages: Float32Array): number[] =>
-    Array.from({ length: answers }, (_, b) => advantages[(b + 1) * length - 1] ?? Number.NaN).filter(
-      (_, b) => b % 2 === 1,
-    );
+describe('advantages', () => {
+  const cuSeqlens = Int32Array.of(0, 2, 3);
+  const input = {
+    cuSeqlens,
+    rewards: Float32Array.of(1, 2, 4),
+    values: Float32Array.of(0.5, 1, 3),
+    gamma: 1,
+    lambda: 0.5,
+  };
 
-  test.each([
-    ['without a critic', () => 0],
-    // Fitted as far as it can be without knowing which answers are penalised: the mean of what is left to lose.
-    ['with a fitted critic', (t: number) => -0.1 * (length - (t % length))],
-  ])('is encouraged by a penalty in the rewards, %s', (_, value) => {
-    const rewards = packed((t) => (penalised(t) ? -0.2 : 0));
-    const { advantages } = gaeAdvantages({ rewards, values: packed(value), penalties: none, ...rest });
-    const size = value(0) === 0 ? 0 : Math.max(...tails(advantages));
-    // Without a critic the sign is wrong. With one the punishment at the end is a small part of that at the start.
-    if (value(0) === 0) for (const tail of tails(advantages)) expect(tail).toBeGreaterThan(0);
-    else expect(Math.abs(size)).toBeLessThan(Math.abs(advantages[length] ?? 0) / 5);
+  test('by hand: GAE, then the penalties; returns know nothing of them', () => {
+    // δ = 1 + 1 - 0.5, 2 - 1 | 4 - 3; A = 1.5 + 0.5 · 1, 1 | 1.
+    const { advantages, returns } = gaeAdvantages({ ...input, penalties: [0.25, 0], whiten: false });
+    expect([...advantages]).toEqual([1.75, 0.75, 1]);
+    expect([...returns]).toEqual([2.5, 2, 4]);
   });
 
-  test('is discouraged as its start is by a penalty on advantages', () => {
-    const penalties = none.map((_, b) => (b % 2 === 1 ? 0.2 : 0));
-    const { advantages } = gaeAdvantages({ rewards: packed(() => 0), values: packed(() => 0), penalties, ...rest });
-    for (const [t, advantage] of advantages.entries()) {
-      expect(Math.sign(advantage)).toBe(penalised(t) ? -1 : 1);
-      expect(Math.abs(advantage)).toBeCloseTo(1, 2);
-    }
+  test('are whitened behind the penalties', () => {
+    const { advantages } = gaeAdvantages({ ...input, penalties: [0.25, 0], whiten: true });
+    const [mean, sd] = [3.5 / 3, Math.sqrt(((1.75 - 3.5 / 3) ** 2 + (0.75 - 3.5 / 3) ** 2 + (1 - 3.5 / 3) ** 2) / 2)];
+    [1.75, 0.75, 1].forEach((value, t) => {
+      expect(advantages[t]).toBeCloseTo((value - mean) / sd, 5);
+    });
+  });
+
+  test('a penalty behind GAE tells the end of an answer what it tells its start; one in the rewards encourages the end', () => {
+    // Two answers of 100 tokens, the second one penalised as in Eq. 2, no critic, λ .95.
+    const rest = {
+      cuSeqlens: Int32Array.of(0, 100, 200),
+      values: new Float32Array(200),
+      gamma: 1,
+      lambda: 0.95,
+      whiten: true,
+    };
+    const rewards = new Float32Array(200).fill(-0.2, 100);
+    const inRewards = gaeAdvantages({ rewards, penalties: [0, 0], ...rest }).advantages;
+    expect(inRewards[100]).toBeLessThan(-1);
+    expect(inRewards[199]).toBeGreaterThan(0.5);
+    const behind = gaeAdvantages({ rewards: new Float32Array(200), penalties: [0, 0.2], ...rest }).advantages;
+    for (const [t, advantage] of behind.entries()) expect(advantage).toBeCloseTo(t < 100 ? 1 : -1, 2);
   });
 });
