@@ -27,7 +27,7 @@ export interface SandboxRun {
   /** Read-only files in the working directory, by name; each can be executed. */
   files?: Readonly<Record<string, Uint8Array>>;
   stdin?: Uint8Array;
-  /** Nothing of the caller's environment is passed on. */
+  /** Beside PATH, HOME, LC_ALL and TMPDIR, the one folder that can be written; nothing of the caller's is passed on. */
   env?: Readonly<Record<string, string>>;
   limits: SandboxLimits;
   signal?: AbortSignal | undefined;
@@ -101,12 +101,13 @@ export class Sandbox {
     run.signal?.throwIfAborted();
     using folder = this.isolation === 'none' ? new WorkFolder(run.files ?? {}) : undefined;
     const files = folder === undefined ? Object.entries(run.files ?? {}) : [];
+    const scratch = folder?.path ?? '/tmp';
     const [command, ...args] = isolate(
       this.isolation,
       {
         files: files.map(([name]) => name),
         scratchBytes: run.limits.fileMiB * 2 ** 20,
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/tmp', LC_ALL: 'C', ...run.env },
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: scratch, TMPDIR: scratch, LC_ALL: 'C', ...run.env },
       },
       this.#limited(run),
     );

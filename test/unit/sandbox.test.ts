@@ -245,7 +245,7 @@ test('without isolation a run still has its limits and leaves nothing behind', a
   const folder = mkdtempSync(join(tmpdir(), 'srcode-sandbox-'));
   vi.stubEnv('TMPDIR', folder);
   const result = await sandbox.run({
-    argv: ['sh', '-c', `sleep ${mark} & cat file; printf t >&3; while :; do :; done`],
+    argv: ['sh', '-c', `sleep ${mark} & cat file; printf t >&3; : > $TMPDIR/x; while :; do :; done`],
     files: { file: Buffer.from('here') },
     limits: { ...limits, cpuSeconds: 1 },
   });

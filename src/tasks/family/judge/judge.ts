@@ -148,7 +148,7 @@ class Judge {
         argv: [
           'sh',
           '-c',
-          'gcc "$@" && cat /tmp/programs.so >&3',
+          'gcc "$@" -o "$TMPDIR/programs.so" && cat "$TMPDIR/programs.so" >&3',
           'sh',
           ...compilerFlags(this.#harness, ['programs.c']),
           ...linkerFlags,
@@ -163,7 +163,7 @@ class Judge {
       // Killed from outside, by the kernel for want of memory for one, and nobody's fault.
       if (errors.size === 0 && /Killed signal/.test(`${result.stderr}`) && rows.length === 1 && !limitsMet(result))
         throw new Fault('the compiler was killed');
-      return { errors, why: limitsMet(result) ? 'it ran into its limits' : 'it gave up' };
+      return { errors, why: limitsMet(result) ? 'it ran into its limits' : firstError(result.stderr, table) };
     });
   }
 
@@ -271,6 +271,15 @@ function errorsOf(stderr: Buffer, rows: readonly Row[], table: string): Map<numb
   return errors;
 }
 
+// An error behind the program, where what it left open ends.
+function firstError(stderr: Buffer, table: string): string {
+  const [, text = 'it gave up'] = /error: (.*)$/m.exec(stderr.toString('latin1')) ?? [];
+  return text
+    .replace(/; did you mean .*/, '')
+    .replaceAll(table, 'program')
+    .replace(/[^ -~]/g, '?');
+}
+
 const sanitizers = '-fsanitize=address,undefined';
 const compilerFlags = ({ flags }: Harness, files: readonly string[]): string[] => [
   ...['-std=gnu17', '-O0', '-fno-builtin', sanitizers, '-fno-sanitize-recover=all'],
@@ -286,10 +295,7 @@ const compilerFlags = ({ flags }: Harness, files: readonly string[]): string[] =
 ];
 // Those of them that the compiler knows: variables without a value have a pattern; gcc 14 alone refuses `return;` where a value belongs.
 const optionalFlags = ['-ftrivial-auto-var-init=pattern', '-Wno-error=return-mismatch'];
-const linkerFlags = [
-  ...['-fPIC', '-shared', '-fvisibility=hidden', '-o', '/tmp/programs.so'],
-  ...wrapped.map((name) => `-Wl,--wrap=${name}`),
-];
+const linkerFlags = [...['-fPIC', '-shared', '-fvisibility=hidden'], ...wrapped.map((name) => `-Wl,--wrap=${name}`)];
 
 const compilerLimits: SandboxLimits = {
   cpuSeconds: 20,
@@ -371,8 +377,8 @@ const control: Row = {
 async function buildHarness(sandbox: Sandbox): Promise<Harness> {
   const script = [
     `for flag in ${optionalFlags.join(' ')}; do gcc $flag -fsyntax-only -x c /dev/null 2>/dev/null && echo $flag; done`,
-    'gcc -std=gnu17 -O1 -fno-builtin -fno-stack-protector -w -c harness.c -o /tmp/harness.o || exit',
-    `gcc ${sanitizers} -rdynamic /tmp/harness.o -o /tmp/harness -ldl && cat /tmp/harness >&3`,
+    'gcc -std=gnu17 -O1 -fno-builtin -fno-stack-protector -w -c harness.c -o "$TMPDIR/harness.o" || exit',
+    `gcc ${sanitizers} -rdynamic "$TMPDIR/harness.o" -o "$TMPDIR/harness" -ldl && cat "$TMPDIR/harness" >&3`,
   ];
   const { status, stdout, stderr, channel } = await sandbox.run({
     argv: ['sh', '-c', script.join('\n')],
