@@ -129,7 +129,8 @@ async function heldOutAccuracy(
   const tokenizer = await Tokenizer.load(folder);
   using model = await Model.load(folder, threads > 0 ? { threads } : {});
   await model.adapters.load('reward', adapter);
-  return preferenceAccuracy({ model, tokenizer }, 'reward', profile.evaluation.prompts);
+  // Awaited here: `using` would dispose of the model at once otherwise.
+  return await preferenceAccuracy({ model, tokenizer }, 'reward', profile.evaluation.prompts);
 }
 
 async function runArm(
@@ -226,7 +227,7 @@ export async function evaluateAdapter(
   using model = await Model.load(folder, threads > 0 ? { threads } : {});
   await model.adapters.load('policy', adapter);
   const { prompts: n } = profile.evaluation;
-  return evaluate({ model, tokenizer, adapter: 'policy', reference: null, task, split, n, signal: hooks.signal });
+  return await evaluate({ model, tokenizer, adapter: 'policy', reference: null, task, split, n, signal: hooks.signal });
 }
 
 function phase<T>(
