@@ -8,6 +8,7 @@ interface QuickstartArgs {
   run: string;
   profile: ProfileName;
   seed: number;
+  seeds?: number | undefined;
   threads: number;
   fromScratch?: boolean | undefined;
   unsafe?: boolean | undefined;
@@ -28,6 +29,11 @@ export const quickstartCommand: CommandModule<unknown, QuickstartArgs> = {
         describe: 'smoke: everything once, in a minute or two; full: all arms and five seeds, in hours',
       })
       .option('seed', { type: 'number', default: 0, requiresArg: true, describe: 'the first training seed' })
+      .option('seeds', {
+        type: 'number',
+        requiresArg: true,
+        describe: "training seeds, in place of the profile's number",
+      })
       .option('threads', {
         type: 'number',
         default: 0,

@@ -26,6 +26,8 @@ export interface QuickstartOptions {
   profile?: ProfileName | undefined;
   /** The first training seed. Default 0. */
   seed?: number | undefined;
+  /** Training seeds of each arm, in place of the profile's. */
+  seeds?: number | undefined;
   /** Pretrains a base of its own (`tiny-quick`) in place of the shipped one. */
   fromScratch?: boolean | undefined;
   /** Compute threads; 0: one per usable core. */
@@ -77,13 +79,13 @@ export async function quickstart(
 
 /** What the phases of a quickstart need; `tune-arms` uses it as well. */
 export async function openQuickstart(options: QuickstartOptions, hooks: QuickstartHooks): Promise<Context> {
-  const { run = 'runs/quickstart', profile: name = 'default', seed = 0, threads = 0, unsafe = false } = options;
-  const profile = profiles[name];
+  const { run = 'runs/quickstart', profile: name = 'default', seeds, threads = 0, unsafe = false } = options;
+  const profile = { ...profiles[name], ...(seeds !== undefined && { seeds }) };
   io('create', run, () => makeFolder(run));
   const task = familyTask({ unsafe });
   const base = options.fromScratch ? await fromScratch(join(run, 'pretrain'), threads, hooks) : shippedBase();
   const { lessons, ppo, evaluation } = profile;
-  const about = { lessons, ppo, evaluation, base: hashOf(base), task: [task.version, task.teacher.id], seed };
+  const about = { lessons, ppo, evaluation, base: hashOf(base), task: [task.version, task.teacher.id] };
   const results = new Results(join(run, 'results'), about);
   return { run, profile, threads, task, base, results, hooks };
 }

@@ -166,11 +166,12 @@ export async function trainArm(
   seed: number,
   { model, reward, folder }: { model: string; reward: string; folder: string },
 ): Promise<string> {
-  // The budget is of answers, not of prompts.
+  // The budget is of answers, not of prompts, and those that warm up a critic count.
+  const iterations = profile.ppo.iterations - (arm.options.criticWarmup ?? 0);
   const prompts = Math.max(1, Math.floor(profile.ppo.prompts / (arm.options.samples ?? 1)));
   const options: Options<PpoConfig> = {
     ...arm.options,
-    ...{ model, rewardModel: reward, run: folder, seed, threads, iterations: profile.ppo.iterations, prompts },
+    ...{ model, rewardModel: reward, run: folder, seed, threads, iterations, prompts },
     ...{ keepCheckpoints: 1, shown: 6 },
   };
   return (await ppo(options, { ...hooks, task, resume: true })).checkpoint;
