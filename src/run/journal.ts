@@ -31,6 +31,11 @@ export class Journal {
     return this.#answers.get(key);
   }
 
+  /** All answers, in the order in which their keys were first recorded. */
+  entries(): Iterable<readonly [key: string, value: unknown]> {
+    return this.#answers.entries();
+  }
+
   record(key: string, value: unknown): void {
     this.recordAll([[key, value]]);
   }
