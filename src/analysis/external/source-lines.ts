@@ -1,0 +1,98 @@
+import type { Span } from '../../teacher/teacher.js';
+import { replaceInvalid } from '../../utf8.js';
+
+/** What a tool counts columns in: `utf16` is SARIF's default. */
+export type ColumnUnit = 'bytes' | 'codePoints' | 'utf16';
+
+/** Lines and columns from 1; the end is exclusive, and absent where the tool points at a place. */
+export interface Region {
+  startLine: number;
+  startColumn: number;
+  endLine?: number | undefined;
+  endColumn?: number | undefined;
+}
+
+/** The lines of a source: regions of it to UTF-8 bytes and back. */
+export class SourceLines {
+  readonly #code: Uint8Array;
+  readonly #starts: number[] = [0];
+
+  constructor(code: Uint8Array) {
+    this.#code = replaceInvalid(code);
+    for (const [i, byte] of code.entries()) if (byte === newline) this.#starts.push(i + 1);
+  }
+
+  /** The line, from 1, of a byte. */
+  lineOf(byte: number): number {
+    let low = 0;
+    let high = this.#starts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#starts[middle] as number) <= byte) low = middle;
+      else high = middle;
+    }
+    return low + 1;
+  }
+
+  /** A span as lines and columns of code points. */
+  region({ start, end }: Span): Required<Region> {
+    const [startLine, endLine] = [this.lineOf(start), this.lineOf(end)];
+    return {
+      startLine,
+      startColumn: this.#column(startLine, start),
+      endLine,
+      endColumn: this.#column(endLine, end),
+    };
+  }
+
+  /**
+   * The bytes of a region. What lies outside the text is moved into it; a place becomes the word that begins there, or the one character: no
+   * span is empty unless the text is.
+   */
+  span({ startLine, startColumn, endLine = startLine, endColumn }: Region, unit: ColumnUnit): Span {
+    const start = this.#byteAt(startLine, startColumn, unit);
+    const end = endColumn === undefined ? start : this.#byteAt(endLine, endColumn, unit);
+    return end > start ? { start, end } : this.#wordAt(start);
+  }
+
+  #byteAt(line: number, column: number, unit: ColumnUnit): number {
+    if (line > this.#starts.length) return this.#code.length;
+    const start = this.#starts[Math.max(0, line - 1)] as number;
+    const end = this.#starts[line] ?? this.#code.length;
+    let at = start;
+    for (let units = 1; at < end && units < column; at = this.#next(at)) {
+      units += unit === 'bytes' ? this.#next(at) - at : unit === 'utf16' && (this.#code[at] as number) >= 0xf0 ? 2 : 1;
+    }
+    return at;
+  }
+
+  #column(line: number, byte: number): number {
+    let column = 1;
+    for (let at = this.#starts[line - 1] as number; at < byte; at = this.#next(at)) column++;
+    return column;
+  }
+
+  #wordAt(place: number): Span {
+    // A place behind the text is that of its last character.
+    const start = place < this.#code.length ? place : this.#before(this.#code.length);
+    let end = start;
+    while (isWord(this.#code[end])) end++;
+    return { start, end: end > start ? end : Math.min(this.#next(start), this.#code.length) };
+  }
+
+  #next(at: number): number {
+    let next = at + 1;
+    while (isContinuation(this.#code[next])) next++;
+    return next;
+  }
+
+  #before(at: number): number {
+    let before = Math.max(0, at - 1);
+    while (isContinuation(this.#code[before])) before--;
+    return before;
+  }
+}
+
+const newline = 0x0a;
+const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
+const isWord = (byte: number | undefined): boolean => byte !== undefined && /\w/.test(String.fromCharCode(byte));
