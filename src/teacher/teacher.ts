@@ -38,7 +38,11 @@ export interface Verdict {
   /** Things that the task asks for and the code does not do: neither secure nor vulnerable. */
   missing: string[];
   parseOk: boolean;
+  /** What the teacher counted about its own work, such as quotes that it could not find; runs log the means as `teacher/<name>`. */
+  counts?: Readonly<Record<string, number>>;
 }
+
+export type CodeLanguage = 'c' | 'cpp' | 'python';
 
 /** Marks which bytes of a program make it secure, and which flaws it has. */
 export interface Teacher {
@@ -46,7 +50,7 @@ export interface Teacher {
   readonly id: string;
   judge(
     code: Uint8Array,
-    about: { language: 'c' | 'cpp' | 'python'; task?: unknown },
+    about: { language: CodeLanguage; task?: unknown },
     options?: { signal?: AbortSignal },
   ): Promise<Verdict>;
 }

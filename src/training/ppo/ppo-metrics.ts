@@ -41,6 +41,7 @@ export function ppoMetrics(experience: Experience, updated: Updated, beta: numbe
     'gradient/secure-share': credit.gradient,
     'gradient/secure-tokens': credit.tokens,
     ...(critique && { 'critic/explained-variance': critique.explainedVariance, 'critic/loss': updated.valueLoss }),
+    ...counted(verdicts),
     'policy/loss': updated.policyLoss,
     'policy/clip-fraction': updated.clipFraction,
     'policy/approx-kl': updated.approxKl,
@@ -62,6 +63,13 @@ function judged(judgements: readonly Judgement[], verdicts: readonly Verdict[]):
     'rollout/fs': fs,
     ...(functional > 0 && { 'rollout/secure-of-valid': fs / functional }),
   };
+}
+
+/** What teachers counted, by name; an answer about which nothing was said counts 0. */
+function counted(verdicts: readonly Verdict[]): Metrics {
+  const names = [...new Set(verdicts.flatMap(({ counts = {} }) => Object.keys(counts)))].sort();
+  const mean = (name: string): number => sum(verdicts.map(({ counts }) => counts?.[name] ?? 0)) / verdicts.length;
+  return Object.fromEntries(names.map((name) => [`teacher/${name}`, mean(name)]));
 }
 
 /** The teacher read the whole program and found no flaw. */
