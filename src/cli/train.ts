@@ -30,7 +30,7 @@ interface Program<T> {
 }
 
 // Options that have a flag of their own; every option can be --set.
-const flags = ['model', 'task', 'data', 'run', 'device', 'threads'];
+const flags = ['model', 'task', 'teacher', 'data', 'run', 'device', 'threads'];
 
 export const trainCommand: CommandModule = {
   command: 'train',

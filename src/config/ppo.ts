@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { tinyTemplate } from '../tasks/template.js';
 import { type CommonConfig, commonShape, type LoraConfig, loraShape } from './common.js';
+import { type EnsembleConfig, ensembleShape } from './ensemble.js';
+import { type LlmConfig, llmShape } from './llm.js';
 import { type RewardOptions, rewardOptionsShape, rewardPresets } from './reward-options.js';
 import { type ConfigSchema, free, group, type Options, type Shape } from './schema.js';
 
@@ -8,6 +10,9 @@ import { type ConfigSchema, free, group, type Options, type Shape } from './sche
 export interface PpoConfig extends Omit<CommonConfig, 'data' | 'heldOut'> {
   task: string;
   unsafe: boolean;
+  teacher: string[];
+  ensemble: EnsembleConfig;
+  llm: LlmConfig;
   template: string;
   reference: string | null;
   init: string | null;
@@ -112,6 +117,13 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .default(false)
       .describe('let the judge of task family run programs even where no isolation works')
       .meta(free),
+    teacher: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['task'])
+      .describe('who judges programs: task (its own), family, replay:FILE, llm:MODEL@URL; several make an ensemble'),
+    ensemble: group(ensembleShape()),
+    llm: group(llmShape()),
     template: z
       .string()
       .includes('{prompt}')

@@ -13,10 +13,7 @@ export class Journal {
   constructor(path: string) {
     this.#log = new LineLog(path);
     let whole = 0;
-    for (const line of this.#log.read().toString('utf8').split('\n').slice(0, -1)) {
-      const body = line.slice(17);
-      if (line !== `${checksum(body)} ${body}`) break;
-      const { key, value } = JSON.parse(body) as { key: string; value: unknown };
+    for (const { key, value } of journalled(this.#log.read())) {
       this.#answers.set(key, value);
       whole++;
     }
@@ -54,6 +51,15 @@ export class Journal {
 
   close(): void {
     this.#log.close();
+  }
+}
+
+/** The answers of a journal's bytes, up to its last whole line. */
+export function* journalled(bytes: Buffer): Generator<{ key: string; value: unknown }> {
+  for (const line of bytes.toString('utf8').split('\n').slice(0, -1)) {
+    const body = line.slice(17);
+    if (line !== `${checksum(body)} ${body}`) return;
+    yield JSON.parse(body) as { key: string; value: unknown };
   }
 }
 

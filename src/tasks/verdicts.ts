@@ -1,21 +1,28 @@
 import { createHash } from 'node:crypto';
 import type { Journal } from '../run/journal.js';
-import type { Verdict } from '../teacher/teacher.js';
+import type { Teacher, Verdict } from '../teacher/teacher.js';
 import type { Judgement, Sample, Task, TaskPrompt } from './task.js';
 
 /** Samples asked about between two writes to the journal: what a kill can lose. */
 const batch = 64;
 
 /**
- * Asks a task's teacher and judge, each question once: equal answers to a prompt share their verdict, and what the journal knows is not
+ * Asks a teacher and a task's judge, each question once: equal answers to a prompt share their verdict, and what the journal knows is not
  * asked again. So a resumed run sees what it saw.
  */
 export class Verdicts<P extends TaskPrompt = TaskPrompt> {
   readonly task: Task<P>;
+  readonly teacher: Teacher;
   readonly #journal: Pick<Journal, 'lookup' | 'recordAll'>;
 
-  constructor(task: Task<P>, journal: Pick<Journal, 'lookup' | 'recordAll'> = inMemory()) {
+  /** `teacher` takes the place of the task's own. */
+  constructor(
+    task: Task<P>,
+    journal: Pick<Journal, 'lookup' | 'recordAll'> = inMemory(),
+    teacher: Teacher = task.teacher,
+  ) {
     this.task = task;
+    this.teacher = teacher;
     this.#journal = journal;
   }
 
@@ -24,7 +31,8 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
     samples: readonly Sample<P>[],
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<Verdict[]> {
-    const { teacher, language } = this.task;
+    const { teacher } = this;
+    const { language } = this.task;
     return this.#ask(['teacher', teacher.id], samples, (asked) =>
       Promise.all(
         asked.map((sample) =>

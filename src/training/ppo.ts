@@ -12,7 +12,9 @@ import { Model } from '../native/model.js';
 import { type Metrics, Run, type RunResult } from '../run/run.js';
 import { loadTask } from '../tasks/load.js';
 import type { Task } from '../tasks/task.js';
+import { teacherOf } from '../tasks/teachers.js';
 import { Verdicts } from '../tasks/verdicts.js';
+import type { Teacher } from '../teacher/teacher.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { type Hooks, noticeOf } from './hooks.js';
 import { isDue, type Learned, trainLoop } from './loop.js';
@@ -48,19 +50,21 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
 
   const from = run.checkpoint?.path;
   const task = hooks.task ?? (await loadTask(config.task, config));
+  const { llm, ensemble } = config;
+  const teacher = await teacherOf(config.teacher, { own: task.teacher, store: run.journal, llm, ensemble });
   const tokenizer = await Tokenizer.load(config.model);
   using model = await Model.load(config.model, modelOptions(config));
   checkVocabulary(model, tokenizer, config.model);
 
   const { iterations, criticWarmup } = config;
   const steps = criticWarmup + iterations;
-  run.begin(machineOf(model), promptsHash(task, config), steps);
+  run.begin(machineOf(model), promptsHash(task, teacher, config), steps);
   const cast = castOf(config);
   await loadAdapters(model, config, cast, from);
   using trainers = trainersOf(model, config, cast);
   if (from !== undefined) await trainers.load(from);
 
-  const stage: Stage = { config, model, tokenizer, cast, verdicts: new Verdicts(task, run.journal) };
+  const stage: Stage = { config, model, tokenizer, cast, verdicts: new Verdicts(task, run.journal, teacher) };
   const state = from === undefined ? { beta: config.kl.coefficient, normalizer: undefined } : readState(from);
   let warned = false;
 
@@ -126,9 +130,10 @@ const audited = 16;
 
 /** Whether what the teacher credits in an iteration's answers is what keeps attacks away, on a few mutants of them. */
 async function auditCredit({ config, verdicts }: Stage, { rollouts }: Experience, step: number): Promise<Metrics> {
-  const { task } = verdicts;
+  const { task, teacher } = verdicts;
   const { auditMutants: mutants, seed } = config;
-  if (mutants === 0 || task.judge === undefined || task.mutants === undefined) return {};
+  // The task's mutants lack what its own teacher credits.
+  if (mutants === 0 || teacher !== task.teacher || task.judge === undefined || task.mutants === undefined) return {};
   const { agreement, precision } = await audit({
     ...{ task, samples: rollouts.slice(0, audited), mutants, seed: seed + step, verdicts },
   });
@@ -148,10 +153,10 @@ function readState(checkpoint: string): PpoState {
 }
 
 /** Tells a run's prompts and oracles from other ones. */
-function promptsHash(task: Task, { seed, prompts }: PpoConfig): string {
+function promptsHash(task: Task, teacher: Teacher, { seed, prompts }: PpoConfig): string {
   const first = Array.from({ length: prompts }, (_, index) => task.prompt('train', seed, index).text);
   return createHash('sha256')
-    .update(JSON.stringify([task.name, task.version, task.teacher.id, ...first]))
+    .update(JSON.stringify([task.name, task.version, teacher.id, ...first]))
     .digest('hex');
 }
 
