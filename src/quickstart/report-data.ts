@@ -163,12 +163,24 @@ const leastFunctional: Readonly<Record<string, number>> = { '1': 0.98, '2': 0.92
 const secureWithin = [0.1, 0.45] as const;
 
 function gateOf({ rows }: Evaluation): GateResult[] {
-  return Object.entries(leastFunctional).flatMap(([k, atLeast]) => {
+  const byK = Object.entries(leastFunctional).flatMap(([k, atLeast]): GateResult[] => {
     const ofK = rows.filter(({ labels }) => labels.k === k);
     if (ofK.length === 0) return [];
     const { functional, secureOfValid } = scoresOf([{ seed: 0, rows: ofK }]);
-    return [{ k: Number(k), functional, secureOfValid, atLeast, secureWithin, met: functional.value >= atLeast }];
+    return [{ k: Number(k), functional, secureOfValid, atLeast, met: functional.value >= atLeast }];
   });
+  const { functional, secureOfValid } = scoresOf([{ seed: 0, rows }]);
+  const [low, high] = secureWithin;
+  return [
+    ...byK,
+    {
+      k: 'all',
+      functional,
+      secureOfValid,
+      secureWithin,
+      met: secureOfValid.value >= low && secureOfValid.value <= high,
+    },
+  ];
 }
 
 function curveOf(arm: string, seed: number, run: string): Curve {
@@ -216,7 +228,7 @@ function readLines<T>(file: string): T[] {
 }
 
 function limitsOf(seeds: number, gate: readonly GateResult[]): string[] {
-  const below = gate.filter(({ met }) => !met).map(({ k }) => k);
+  const below = gate.filter(({ k, met }) => !met && k !== 'all').map(({ k }) => k);
   return [
     ...(seeds === 1
       ? [

@@ -18,7 +18,7 @@ export interface ReportData {
   arms?: ArmResult[];
   sft?: SftResult;
   rewardModel?: RewardModelResult;
-  /** The base model's gate, one entry a k. */
+  /** The base model's gate, one entry a k and one for all of them. */
   gate?: GateResult[];
   curves?: Curve[];
   /** What is drawn of the curves; `defaultCharts` when left out. Charts without a point are left out. */
@@ -105,14 +105,14 @@ export interface RewardModelResult {
 }
 
 export interface GateResult {
-  k: number;
+  k: number | 'all';
   functional: Estimate;
   secureOfValid: Estimate;
-  /** Functional rate that the base must reach. */
-  atLeast: number;
-  /** Range in which secure of valid must lie: room to learn. */
-  secureWithin: readonly [number, number];
-  /** Whether both hold. A k that failed is marked in every table. */
+  /** Functional rate that the base must reach, where this entry asks for one. */
+  atLeast?: number;
+  /** Range in which secure of valid must lie, where this entry asks for it: room to learn. */
+  secureWithin?: readonly [number, number];
+  /** Whether what is asked holds. A k that failed is marked in every table. */
   met: boolean;
 }
 

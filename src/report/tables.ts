@@ -190,13 +190,13 @@ export function gateTable(gate: readonly GateResult[]): Html {
   return table(
     'The gate of the base model',
     ['Steps', 'Functional', { number: 'at least' }, 'Secure of valid', 'within', { number: 'Prompts' }, 'Gate'],
-    gate.map(({ k, functional, secureOfValid, atLeast, secureWithin: [low, high], met }) => ({
+    gate.map(({ k, functional, secureOfValid, atLeast, secureWithin, met }) => ({
       cells: [
-        `k = ${k}`,
+        k === 'all' ? 'all' : `k = ${k}`,
         estimate(functional),
         number(atLeast, 2),
         estimate(secureOfValid),
-        `${number(low, 2)} – ${number(high, 2)}`,
+        secureWithin === undefined ? '–' : secureWithin.map((end) => number(end, 2)).join(' – '),
         String(functional.n),
         met ? 'met' : belowMark,
       ],
