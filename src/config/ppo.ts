@@ -236,7 +236,7 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
   });
 
 /**
- * `srcode`: the defaults. `paper`: arXiv 2602.23407 to the letter, with TRL's constants where the paper leaves them to its framework;
+ * `srcode`: what validation runs on the embedded family chose (docs/quickstart.md), where that is not the default. `paper`: arXiv 2602.23407 to the letter, with TRL's constants where the paper leaves them to its framework;
  * its learning rate is not known and stays ours.
  */
 export const ppoPresets: { readonly paper: Options<PpoConfig>; readonly srcode: Options<PpoConfig> } = {
@@ -255,5 +255,9 @@ export const ppoPresets: { readonly paper: Options<PpoConfig>; readonly srcode: 
     clip: { kind: 'ppo', epsilon: 0.2 },
     kl: { estimator: 'k1', coefficient: 0.2, adaptive: { on: true, target: 6, horizon: 10_000 } },
   },
-  srcode: { reward: rewardPresets.srcode },
+  srcode: {
+    reward: rewardPresets.srcode,
+    lr: 1e-3,
+    schedule: { kind: 'linear', floor: 0.1 },
+  },
 };
