@@ -1,3 +1,4 @@
+export { type Analysis, analyze, embeddedTeacher, type Language, load } from './analysis/analysis.js';
 export {
   type BenchGenerateOptions,
   type BenchGenerateResult,

@@ -4,6 +4,7 @@ import { hideBin } from 'yargs/helpers';
 import { suggest } from '../config/suggest.js';
 import { SrcodeError } from '../errors.js';
 import { version } from '../version.js';
+import { analyzeCommand } from './analyze.js';
 import { auditCommand } from './audit.js';
 import { benchCommand } from './bench.js';
 import { report } from './command.js';
@@ -24,6 +25,7 @@ const parser = yargs(argv)
   .command(evaluateCommand)
   .command(quickstartCommand)
   .command(tasksCommand)
+  .command(analyzeCommand)
   .command(auditCommand)
   .command(judgeCommand)
   .command(benchCommand)

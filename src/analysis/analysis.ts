@@ -1,0 +1,59 @@
+import type { Finding, SecureSpan, Teacher, Verdict } from '../teacher/teacher.js';
+import { CParser } from './c/syntax.js';
+import { judge } from './credit.js';
+import { Program } from './engine/program.js';
+import { families, rules } from './rules/index.js';
+
+export type Language = 'c' | 'cpp';
+
+/** What the embedded engine says of code. Positions are UTF-8 bytes of the code as it came. */
+export interface Analysis {
+  findings: Finding[];
+  /** The code that keeps findings away: without it, one appears. Spans of one obligation share its id. */
+  spans: SecureSpan[];
+  parseOk: boolean;
+}
+
+let parser: CParser | undefined;
+
+/** Loads the parser; once, before {@link analyze}. @throws ERR_IO where the grammar is not to be found. */
+export async function load(): Promise<void> {
+  parser ??= await CParser.load();
+}
+
+/**
+ * Judges code in this process: what is wrong with it, and which of it implements security. The code need be neither complete nor
+ * compilable; what was cut off is read up to its last whole statement.
+ */
+export function analyze(code: Uint8Array, _about: { language: Language }): Analysis {
+  if (parser === undefined) throw new Error('Call load() before analyze()');
+  const source = parser.parse(code);
+  const { findings, credits } = judge(new Program(source), families);
+  return {
+    findings: findings
+      .map(({ rule: id, node, message }) => {
+        const rule = rules.get(id);
+        if (rule === undefined) throw new Error(`There is no rule ${id}`);
+        return { cwe: rule.cwe, severity: rule.severity, span: source.span(node), rule: id, message };
+      })
+      .sort((a, b) => a.span.start - b.span.start || a.rule.localeCompare(b.rule)),
+    spans: credits
+      .map(({ guard, finding }) => ({
+        span: source.span(guard),
+        kind: rules.get(finding.rule)?.kind ?? '',
+        obligation: `${finding.rule}@${source.span(finding.node).start}`,
+      }))
+      .sort((a, b) => a.span.start - b.span.start),
+    parseOk: source.parseOk,
+  };
+}
+
+/** The engine as a teacher. */
+export const embeddedTeacher: Teacher = {
+  id: 'embedded-1',
+  async judge(code, { language }): Promise<Verdict> {
+    await load();
+    const { findings, spans, parseOk } = analyze(code, { language: language === 'cpp' ? 'cpp' : 'c' });
+    return { findings, spans, parseOk, idle: [], missing: [] };
+  },
+};

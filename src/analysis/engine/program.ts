@@ -1,0 +1,227 @@
+import { type CNode, type CSource, child, descendants } from '../c/syntax.js';
+import { type CType, declared, specifier, type TypeNames } from './types.js';
+
+export interface Parameter {
+  name: string;
+  type: CType;
+  node: CNode;
+  /** What it points to is declared const. */
+  constant: boolean;
+}
+
+export interface CFunction {
+  name: string;
+  node: CNode;
+  body: CNode;
+  parameters: Parameter[];
+  result: CType;
+}
+
+export interface Global {
+  name: string;
+  type: CType;
+  value: CNode | undefined;
+  constant: boolean;
+  node: CNode;
+}
+
+/** What a translation unit declares. */
+export class Program {
+  readonly source: CSource;
+  readonly names: TypeNames = { typedefs: new Map(), records: new Map() };
+  readonly functions: Map<string, CFunction> = new Map();
+  readonly globals: Map<string, Global> = new Map();
+  /** Macros without parameters, as text. */
+  readonly macros: Map<string, string> = new Map();
+  readonly enumerators: Map<string, number> = new Map();
+  /** Functions that code calls by name. */
+  readonly called: Set<string> = new Set();
+  /** Functions that code passes on as values: to a thread, as a callback. */
+  readonly passed: Set<string> = new Set();
+  /** Functions that run in a thread of their own. */
+  readonly threads: Set<string> = new Set();
+
+  constructor(source: CSource) {
+    this.source = source;
+    this.#collect(source.root);
+    this.#references(source.root);
+  }
+
+  text = (node: Pick<CNode, 'start' | 'end'>): string => this.source.text(node);
+
+  type(node: CNode | undefined): CType {
+    return specifier(node, this.text, this.names);
+  }
+
+  /** A `type_descriptor`, as in a cast or `sizeof(int *)`. */
+  described(node: CNode): CType {
+    let type = this.type(child(node, 'type'));
+    for (let at = child(node, 'declarator'); at !== undefined; at = child(at, 'declarator')) {
+      if (at.type === 'abstract_pointer_declarator') type = { kind: 'pointer', to: type };
+      else if (at.type === 'abstract_array_declarator')
+        type = { kind: 'array', of: type, length: child(at, 'size') ?? null };
+      else if (at.type === 'abstract_function_declarator') type = { kind: 'function' };
+    }
+    return type;
+  }
+
+  /** A name that a macro stands for, else itself. */
+  resolve(name: string): string {
+    let at = name;
+    for (let i = 0; i < 4; i++) {
+      const macro = this.macros.get(at);
+      if (macro === undefined || !/^[A-Za-z_]\w*$/.test(macro)) return at;
+      at = macro;
+    }
+    return at;
+  }
+
+  #collect(node: CNode): void {
+    for (const item of node.children) {
+      switch (item.type) {
+        case 'function_definition':
+          this.#function(item);
+          break;
+        case 'declaration':
+          this.#types(item);
+          this.#globals(item);
+          break;
+        case 'type_definition':
+          this.#types(item);
+          this.#typedef(item);
+          break;
+        case 'struct_specifier':
+        case 'union_specifier':
+        case 'enum_specifier':
+          this.#types(item);
+          break;
+        case 'preproc_def': {
+          const name = child(item, 'name');
+          const value = child(item, 'value');
+          if (name !== undefined) {
+            const text =
+              value === undefined
+                ? ''
+                : this.text(value)
+                    .replace(/\/\*.*?\*\/|\/\/.*$/gs, '')
+                    .trim();
+            this.macros.set(this.text(name), text);
+          }
+          break;
+        }
+        case 'preproc_if':
+        case 'preproc_ifdef':
+        case 'preproc_else':
+        case 'preproc_elif':
+        case 'linkage_specification':
+        case 'namespace_definition':
+        case 'declaration_list':
+        case 'class_specifier':
+        case 'field_declaration_list':
+        case 'template_declaration':
+        case 'ERROR':
+          this.#collect(item);
+          break;
+      }
+    }
+  }
+
+  #types(node: CNode): void {
+    for (const at of descendants(node)) {
+      if (at.type === 'enum_specifier') this.#enumerators(at);
+      if (at.type !== 'struct_specifier' && at.type !== 'union_specifier') continue;
+      const body = child(at, 'body');
+      if (body === undefined) continue;
+      const name = child(at, 'name');
+      const key = name === undefined ? `@${at.start}` : this.text(name);
+      const fields = new Map<string, CType>();
+      this.names.records.set(key, { kind: 'record', name: key, union: at.type === 'union_specifier', fields });
+      for (const field of body.children) {
+        if (field.type !== 'field_declaration') continue;
+        const base = this.type(child(field, 'type'));
+        for (const declarator of field.children) {
+          if (declarator.field !== 'declarator') continue;
+          const found = declared(declarator, base, this.text);
+          if (found !== undefined) fields.set(found.name, found.type);
+        }
+      }
+    }
+  }
+
+  #enumerators(node: CNode): void {
+    let next = 0;
+    for (const item of child(node, 'body')?.children ?? []) {
+      const name = child(item, 'name');
+      if (item.type !== 'enumerator' || name === undefined) continue;
+      const value = child(item, 'value');
+      const given = value === undefined ? Number.NaN : Number(this.text(value));
+      if (!Number.isNaN(given)) next = given;
+      else if (value !== undefined) continue;
+      this.enumerators.set(this.text(name), next++);
+    }
+  }
+
+  #typedef(node: CNode): void {
+    const base = this.type(child(node, 'type'));
+    for (const declarator of node.children) {
+      if (declarator.field !== 'declarator') continue;
+      const found = declared(declarator, base, this.text);
+      if (found !== undefined) this.names.typedefs.set(found.name, found.type);
+    }
+  }
+
+  #globals(node: CNode): void {
+    const base = this.type(child(node, 'type'));
+    const constant = node.children.some(
+      ({ type, start, end }) => type === 'type_qualifier' && this.text({ start, end }) === 'const',
+    );
+    for (const declarator of node.children) {
+      if (declarator.field !== 'declarator') continue;
+      const found = declared(declarator, base, this.text);
+      if (found === undefined || found.type.kind === 'function') continue;
+      const value = declarator.type === 'init_declarator' ? child(declarator, 'value') : undefined;
+      this.globals.set(found.name, { name: found.name, type: found.type, value, constant, node: declarator });
+    }
+  }
+
+  #function(node: CNode): void {
+    const body = child(node, 'body');
+    let declarator = child(node, 'declarator');
+    let result = this.type(child(node, 'type'));
+    while (declarator !== undefined && declarator.type !== 'function_declarator') {
+      if (declarator.type === 'pointer_declarator') result = { kind: 'pointer', to: result };
+      declarator =
+        child(declarator, 'declarator') ?? declarator.children.find(({ type }) => type.endsWith('_declarator'));
+    }
+    const nameNode = declarator === undefined ? undefined : child(declarator, 'declarator');
+    if (body === undefined || declarator === undefined || nameNode === undefined) return;
+    const parameters: Parameter[] = [];
+    for (const parameter of child(declarator, 'parameters')?.children ?? []) {
+      if (parameter.type !== 'parameter_declaration') continue;
+      const inner = child(parameter, 'declarator');
+      const found = inner === undefined ? undefined : declared(inner, this.type(child(parameter, 'type')), this.text);
+      const constant = parameter.children.some((at) => at.type === 'type_qualifier' && this.text(at) === 'const');
+      // An array as a parameter is a pointer.
+      const type = found?.type.kind === 'array' ? ({ kind: 'pointer', to: found.type.of } as const) : found?.type;
+      if (found !== undefined && type !== undefined)
+        parameters.push({ name: found.name, type, node: found.node, constant });
+      else parameters.push({ name: '', type: this.type(child(parameter, 'type')), node: parameter, constant });
+    }
+    this.functions.set(this.text(nameNode), { name: this.text(nameNode), node, body, parameters, result });
+  }
+
+  #references(root: CNode): void {
+    for (const node of descendants(root)) {
+      if (node.type !== 'identifier') continue;
+      const name = this.text(node);
+      if (!this.functions.has(name)) continue;
+      if (node.field === 'function') this.called.add(name);
+      else if (node.field !== 'declarator') {
+        this.passed.add(name);
+        const list = node.parent?.type === 'argument_list' ? node.parent : node.parent?.parent;
+        const callee = list?.parent?.children[0];
+        if (callee !== undefined && /^(pthread_create|thrd_create)$/.test(this.text(callee))) this.threads.add(name);
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import { type CNode, child } from '../c/syntax.js';
+
+/** A C type as far as the analysis cares, on a 64-bit Linux. */
+export type CType =
+  | { kind: 'int'; bytes: number; signed: boolean; char: boolean; bool?: boolean }
+  | { kind: 'float'; bytes: number }
+  | { kind: 'void' }
+  | { kind: 'pointer'; to: CType; constant?: boolean }
+  | { kind: 'array'; of: CType; length: CNode | number | null }
+  | { kind: 'record'; name: string; union: boolean; fields: ReadonlyMap<string, CType> | null }
+  | { kind: 'function' }
+  | { kind: 'unknown'; name: string };
+
+export const intType: CType = { kind: 'int', bytes: 4, signed: true, char: false };
+export const longType: CType = { kind: 'int', bytes: 8, signed: true, char: false };
+export const sizeType: CType = { kind: 'int', bytes: 8, signed: false, char: false };
+export const charType: CType = { kind: 'int', bytes: 1, signed: true, char: true };
+export const unknownType: CType = { kind: 'unknown', name: '' };
+
+const named: Readonly<Record<string, [bytes: number, signed: boolean]>> = {
+  size_t: [8, false],
+  ssize_t: [8, true],
+  ptrdiff_t: [8, true],
+  off_t: [8, true],
+  time_t: [8, true],
+  intptr_t: [8, true],
+  uintptr_t: [8, false],
+  intmax_t: [8, true],
+  uintmax_t: [8, false],
+  socklen_t: [4, false],
+  pid_t: [4, true],
+  mode_t: [4, false],
+  uid_t: [4, false],
+  gid_t: [4, false],
+  wchar_t: [4, true],
+  sig_atomic_t: [4, true],
+  uint: [4, false],
+  ulong: [8, false],
+  ushort: [2, false],
+  uchar: [1, false],
+  u_char: [1, false],
+  u_int: [4, false],
+  u8: [1, false],
+  u16: [2, false],
+  u32: [4, false],
+  u64: [8, false],
+  s8: [1, true],
+  s16: [2, true],
+  s32: [4, true],
+  s64: [8, true],
+  __u8: [1, false],
+  __u16: [2, false],
+  __u32: [4, false],
+  __u64: [8, false],
+  bool: [1, false],
+  _Bool: [1, false],
+};
+
+/** The types that a translation unit names. */
+export interface TypeNames {
+  typedefs: Map<string, CType>;
+  records: Map<string, CType>;
+}
+
+/** The type of a specifier node such as `unsigned long` or `struct s`. */
+export function specifier(node: CNode | undefined, text: (node: CNode) => string, names: TypeNames): CType {
+  if (node === undefined) return intType;
+  switch (node.type) {
+    case 'struct_specifier':
+    case 'union_specifier': {
+      const name = child(node, 'name');
+      return (
+        names.records.get(name === undefined ? `@${node.start}` : text(name)) ?? { kind: 'unknown', name: text(node) }
+      );
+    }
+    case 'enum_specifier':
+      return intType;
+    default:
+      return byName(text(node), names);
+  }
+}
+
+export function byName(name: string, names: TypeNames): CType {
+  const words = name
+    .split(/\s+/)
+    .filter((word) => !/^(const|volatile|static|register|extern|inline|restrict)$/.test(word));
+  const plain = words.join(' ');
+  const typedef = names.typedefs.get(plain);
+  if (typedef !== undefined) return typedef;
+  if (plain === 'void') return { kind: 'void' };
+  if (/^(long )?double$/.test(plain)) return { kind: 'float', bytes: words.length > 1 ? 16 : 8 };
+  if (plain === 'float') return { kind: 'float', bytes: 4 };
+  const fixed = /^(u?)int(?:_fast|_least)?(8|16|32|64)_t$/.exec(plain);
+  if (fixed !== null) {
+    const bytes = Number(fixed[2]) / 8;
+    return { kind: 'int', bytes, signed: fixed[1] === '', char: bytes === 1 };
+  }
+  const known = named[plain];
+  if (known !== undefined && Object.hasOwn(named, plain)) {
+    return { kind: 'int', bytes: known[0], signed: known[1], char: known[0] === 1 && !/bool/i.test(plain) };
+  }
+  const record = /^(?:struct|union) (\w+)$/.exec(plain);
+  if (record !== null) return names.records.get(record[1] as string) ?? { kind: 'unknown', name: plain };
+  if (words.length > 0 && words.every((word) => /^(unsigned|signed|int|short|long|char)$/.test(word))) {
+    const signed = !words.includes('unsigned');
+    if (words.includes('char')) return { kind: 'int', bytes: 1, signed, char: true };
+    const bytes = words.includes('long') ? 8 : words.includes('short') ? 2 : 4;
+    return { kind: 'int', bytes, signed, char: false };
+  }
+  return { kind: 'unknown', name: plain };
+}
+
+/** The declared name and its type, for a declarator around a type. Undefined where there is no name. */
+export function declared(
+  declarator: CNode,
+  base: CType,
+  text: (node: CNode) => string,
+): { name: string; type: CType; node: CNode } | undefined {
+  let type = base;
+  let node: CNode | undefined = declarator;
+  for (;;) {
+    switch (node?.type) {
+      case 'identifier':
+      case 'field_identifier':
+      case 'type_identifier':
+        return { name: text(node), type, node };
+      case 'pointer_declarator':
+        type = { kind: 'pointer', to: type };
+        break;
+      case 'array_declarator': {
+        const size = child(node, 'size');
+        type = nestArray(type, size ?? null);
+        break;
+      }
+      case 'function_declarator':
+        type = { kind: 'function' };
+        break;
+      case 'init_declarator':
+      case 'parenthesized_declarator':
+      case 'attributed_declarator':
+        break;
+      default:
+        return undefined;
+    }
+    node = child(node, 'declarator') ?? node.children.find(({ type }) => /declarator$|identifier$/.test(type));
+  }
+}
+
+// `int a[2][3]` nests as ((a[2])[3]): the outermost declarator is the innermost dimension.
+function nestArray(of: CType, length: CNode | null): CType {
+  return { kind: 'array', of, length };
+}
+
+/** Bytes of a type; undefined where that cannot be known. */
+export function sizeOf(type: CType, length: (node: CNode) => number | undefined): number | undefined {
+  switch (type.kind) {
+    case 'int':
+    case 'float':
+      return type.bytes;
+    case 'pointer':
+      return 8;
+    case 'array': {
+      const count =
+        type.length === null ? undefined : typeof type.length === 'number' ? type.length : length(type.length);
+      const each = sizeOf(type.of, length);
+      return count === undefined || each === undefined ? undefined : count * each;
+    }
+    case 'record': {
+      if (type.fields === null) return undefined;
+      let bytes = 0;
+      let widest = 1;
+      for (const field of type.fields.values()) {
+        const size = sizeOf(field, length);
+        if (size === undefined) return undefined;
+        const align = Math.min(alignOf(field), 16);
+        widest = Math.max(widest, align);
+        bytes = type.union ? Math.max(bytes, size) : Math.ceil(bytes / align) * align + size;
+      }
+      return Math.ceil(bytes / widest) * widest;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function alignOf(type: CType): number {
+  if (type.kind === 'array') return alignOf(type.of);
+  if (type.kind === 'record') return Math.max(1, ...[...(type.fields?.values() ?? [])].map(alignOf));
+  return sizeOf(type, () => undefined) ?? 8;
+}
+
+/** The numbers that fit a type. */
+export function rangeOf(type: CType): { lo: number; hi: number } {
+  if (type.kind !== 'int') return { lo: -Infinity, hi: Infinity };
+  const bits = type.bytes * 8;
+  return type.signed ? { lo: -(2 ** (bits - 1)), hi: 2 ** (bits - 1) - 1 } : { lo: 0, hi: 2 ** bits - 1 };
+}

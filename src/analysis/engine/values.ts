@@ -1,0 +1,308 @@
+import type { CNode } from '../c/syntax.js';
+import type { CType } from './types.js';
+
+/** Where a value comes from, in order of distrust. */
+export const Source = { own: 0, parameter: 1, input: 2 } as const;
+export type Source = (typeof Source)[keyof typeof Source];
+
+export interface Range {
+  lo: number;
+  hi: number;
+}
+
+/** `scale × symbol + offset`. Symbol 0 stands for nothing: the number is `offset`. */
+export interface Linear {
+  readonly symbol: number;
+  readonly scale: number;
+  readonly offset: number;
+}
+
+/** Memory that a pointer leads to: a variable, an allocation, a literal, or what a parameter points to. */
+export interface Region {
+  readonly id: string;
+  readonly kind: 'variable' | 'heap' | 'literal' | 'outside' | 'global';
+  /** In bytes; null where unknown. */
+  readonly size: Linear | null;
+  readonly type: CType;
+  /** Where it is declared or allocated. */
+  readonly node: CNode;
+  /** The text of a string literal. */
+  readonly text?: string;
+  /** The function's activation that it belongs to. */
+  readonly frame: number;
+}
+
+export interface Target {
+  readonly region: Region;
+  /** In bytes from its start. */
+  readonly offset: Linear;
+}
+
+/** How an unknown value came to be: may it be null, may it be an error? */
+export interface Origin {
+  /** The call that gave it. */
+  readonly node: CNode;
+  readonly callee: string;
+}
+
+/**
+ * The result of an expression. Values are immutable and numbered: an unknown one has a symbol of its own, and what is learnt of a symbol
+ * stays true however variables are assigned.
+ */
+export interface Value {
+  readonly number: Linear;
+  readonly type: CType;
+  readonly source: Source;
+  readonly targets: readonly Target[];
+  readonly uninitialised?: boolean;
+  readonly origin?: Origin;
+  /** It is the element of this content: what is learnt of it holds for the content's characters. */
+  readonly elementOf?: number;
+  /** Contents that this content was put together from. */
+  readonly parts?: readonly number[];
+  /** What the caller learns from the result of a function: by outcome, the facts that hold with it. */
+  readonly outcomes?: readonly Outcome[];
+  /** It was moved by arithmetic away from what was allocated. */
+  readonly literalText?: string;
+  /** A condition that this value is the truth of. */
+  readonly truthOf?: CNode;
+}
+
+export interface Outcome {
+  readonly value: Value;
+  readonly facts: Facts;
+}
+
+export const none: Linear = { symbol: 0, scale: 0, offset: 0 };
+
+export function constant(offset: number): Linear {
+  return { symbol: 0, scale: 0, offset };
+}
+
+export function addLinear(a: Linear, b: Linear): Linear | null {
+  if (a.symbol === 0) return { ...b, offset: a.offset + b.offset };
+  if (b.symbol === 0) return { ...a, offset: a.offset + b.offset };
+  if (a.symbol !== b.symbol) return null;
+  return normal({ symbol: a.symbol, scale: a.scale + b.scale, offset: a.offset + b.offset });
+}
+
+export function scaleLinear(a: Linear, by: number): Linear {
+  return normal({ symbol: a.symbol, scale: a.scale * by, offset: a.offset * by });
+}
+
+function normal(a: Linear): Linear {
+  return a.scale === 0 ? constant(a.offset) : a;
+}
+
+/** Every character: what is known of a content whose characters are not known. */
+export const anyCharacter: bigint = (1n << 256n) - 1n;
+
+export function characterSet(test: (code: number) => boolean): bigint {
+  let set = 0n;
+  for (let code = 1; code < 256; code++) if (test(code)) set |= 1n << BigInt(code);
+  return set;
+}
+
+/** A map that is copied when one of its copies is first written to. */
+export class Shelf<K, V> {
+  #map: Map<K, V>;
+  #shared = false;
+
+  constructor(map: Map<K, V> = new Map()) {
+    this.#map = map;
+  }
+
+  copy(): Shelf<K, V> {
+    const copy = new Shelf(this.#map);
+    copy.#shared = true;
+    this.#shared = true;
+    return copy;
+  }
+
+  /** They hold the same, for certain. */
+  same(other: Shelf<K, V>): boolean {
+    return this.#map === other.#map;
+  }
+
+  get(key: K): V | undefined {
+    return this.#map.get(key);
+  }
+
+  has(key: K): boolean {
+    return this.#map.has(key);
+  }
+
+  set(key: K, value: V): void {
+    this.#own();
+    this.#map.set(key, value);
+  }
+
+  delete(key: K): void {
+    if (!this.#map.has(key)) return;
+    this.#own();
+    this.#map.delete(key);
+  }
+
+  keys(): IterableIterator<K> {
+    return this.#map.keys();
+  }
+
+  values(): IterableIterator<V> {
+    return this.#map.values();
+  }
+
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.#map[Symbol.iterator]();
+  }
+
+  #own(): void {
+    if (!this.#shared) return;
+    this.#map = new Map(this.#map);
+    this.#shared = false;
+  }
+}
+
+/** `a ≤ b + offset` between symbols. */
+interface Order {
+  readonly a: number;
+  readonly b: number;
+  readonly offset: number;
+}
+
+/** What is known of symbols on a path. */
+export class Facts {
+  readonly #ranges: Shelf<number, Range>;
+  readonly #nulls: Shelf<number, boolean>;
+  readonly #characters: Shelf<number, bigint>;
+  readonly #marks: Shelf<string, true>;
+  #orders: readonly Order[];
+
+  constructor(from: Facts | null = null) {
+    this.#ranges = from === null ? new Shelf() : from.#ranges.copy();
+    this.#nulls = from === null ? new Shelf() : from.#nulls.copy();
+    this.#characters = from === null ? new Shelf() : from.#characters.copy();
+    this.#marks = from === null ? new Shelf() : from.#marks.copy();
+    this.#orders = from === null ? [] : from.#orders;
+  }
+
+  range(symbol: number): Range | undefined {
+    return this.#ranges.get(symbol);
+  }
+
+  narrow(symbol: number, { lo, hi }: Range): void {
+    const old = this.#ranges.get(symbol);
+    this.#ranges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
+  }
+
+  isNull(symbol: number): boolean | undefined {
+    return this.#nulls.get(symbol);
+  }
+
+  setNull(symbol: number, isNull: boolean): void {
+    this.#nulls.set(symbol, isNull);
+  }
+
+  characters(symbol: number): bigint {
+    return this.#characters.get(symbol) ?? anyCharacter;
+  }
+
+  allow(symbol: number, set: bigint): void {
+    this.#characters.set(symbol, this.characters(symbol) & set);
+  }
+
+  has(mark: string): boolean {
+    return this.#marks.has(mark);
+  }
+
+  mark(mark: string): void {
+    this.#marks.set(mark, true);
+  }
+
+  order(a: number, b: number, offset: number): void {
+    if (this.#orders.some((order) => order.a === a && order.b === b && order.offset <= offset)) return;
+    this.#orders = [...this.#orders, { a, b, offset }];
+  }
+
+  get orders(): readonly Order[] {
+    return this.#orders;
+  }
+
+  /** Everything that the other path knows too. */
+  join(other: Facts): Facts {
+    if (this.#same(other)) return new Facts(this);
+    const joined = new Facts();
+    for (const [symbol, range] of this.#ranges) {
+      const second = other.#ranges.get(symbol);
+      if (second === undefined) continue;
+      const both = { lo: Math.min(range.lo, second.lo), hi: Math.max(range.hi, second.hi) };
+      if (both.lo > -Infinity || both.hi < Infinity) joined.#ranges.set(symbol, both);
+    }
+    for (const [symbol, isNull] of this.#nulls)
+      if (other.#nulls.get(symbol) === isNull) joined.#nulls.set(symbol, isNull);
+    for (const [symbol, set] of this.#characters) {
+      const second = other.#characters.get(symbol);
+      if (second !== undefined) joined.#characters.set(symbol, set | second);
+    }
+    for (const mark of this.#marks.keys()) if (other.#marks.has(mark)) joined.#marks.set(mark, true);
+    joined.#orders =
+      this.#orders === other.#orders
+        ? this.#orders
+        : this.#orders.filter((one) =>
+            other.#orders.some(({ a, b, offset }) => a === one.a && b === one.b && offset <= one.offset),
+          );
+    return joined;
+  }
+
+  #same(other: Facts): boolean {
+    return (
+      this.#orders === other.#orders &&
+      this.#ranges.same(other.#ranges) &&
+      this.#nulls.same(other.#nulls) &&
+      this.#characters.same(other.#characters) &&
+      this.#marks.same(other.#marks)
+    );
+  }
+
+  /** Takes over what another place knows of the same symbols. */
+  learn(other: Facts): void {
+    for (const [symbol, range] of other.#ranges) this.narrow(symbol, range);
+    for (const [symbol, isNull] of other.#nulls) this.#nulls.set(symbol, isNull);
+    this.learnContents(other);
+    if (other.#orders === this.#orders) return;
+    const known = new Set(this.#orders);
+    const news = other.#orders.filter((order) => !known.has(order));
+    if (news.length > 0) this.#orders = [...this.#orders, ...news];
+  }
+
+  /** Takes over what is known of characters and marks, as a loop over all elements proves it for the whole. */
+  learnContents(other: Facts): void {
+    for (const [symbol, set] of other.#characters) this.allow(symbol, set);
+    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
+  }
+}
+
+export type Life = 'live' | 'freed' | 'maybe freed' | 'given away';
+
+/** The analysis' state at a place of the program. */
+export class State {
+  store: Shelf<string, Value>;
+  lives: Shelf<string, Life>;
+  facts: Facts;
+  /** Nothing gets here. */
+  dead: boolean;
+
+  constructor(from?: State) {
+    this.store = from?.store.copy() ?? new Shelf();
+    this.lives = from?.lives.copy() ?? new Shelf();
+    this.facts = new Facts(from?.facts);
+    this.dead = from?.dead ?? false;
+  }
+
+  become(other: State): void {
+    if (other === this) return;
+    this.store = other.store.copy();
+    this.lives = other.lives.copy();
+    this.facts = new Facts(other.facts);
+    this.dead = other.dead;
+  }
+}

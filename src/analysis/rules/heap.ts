@@ -1,0 +1,134 @@
+import type { CNode } from '../c/syntax.js';
+import { allocation, dereferenced, freed } from '../engine/library.js';
+import type { RuleFamily } from '../engine/rule.js';
+import type { State, Value } from '../engine/values.js';
+import type { Walk } from '../engine/walk.js';
+
+/** The life of allocations: freed once, not used afterwards, not lost. */
+export const heap: RuleFamily = {
+  rules: [
+    {
+      id: 'double-free',
+      cwe: 'CWE-415',
+      severity: 'high',
+      kind: 'lifetime',
+      finds: 'memory freed that was freed before',
+      discharge: 'the pointer set to null, or a return, between the two',
+    },
+    {
+      id: 'use-after-free',
+      cwe: 'CWE-416',
+      severity: 'high',
+      kind: 'lifetime',
+      finds: 'memory used after it was freed',
+      discharge: 'the use before the free; the next pointer saved before it; realloc into another variable',
+    },
+    {
+      id: 'leak',
+      cwe: 'CWE-401',
+      severity: 'low',
+      kind: 'release',
+      finds: 'an allocation that nothing leads to when its function returns',
+      discharge: 'freed, returned, or given away on that path',
+    },
+    {
+      id: 'free-inside',
+      cwe: 'CWE-761',
+      severity: 'high',
+      kind: 'lifetime',
+      finds: 'free of a pointer that does not lead to the start of its allocation',
+      discharge: 'the start kept in a variable of its own',
+    },
+    {
+      id: 'free-not-heap',
+      cwe: 'CWE-590',
+      severity: 'high',
+      kind: 'lifetime',
+      finds: 'free of memory that no allocation gave',
+      discharge: '',
+    },
+  ],
+
+  access(walk, { node, base, pointer, state }) {
+    use(walk, node, base, pointer, state);
+  },
+
+  call(walk, { node, name, arguments: args, state }) {
+    const released = freed(name) ?? (/^realloc/.test(name) ? 0 : undefined);
+    const argument = released === undefined ? undefined : args[released];
+    if (argument !== undefined) {
+      if (walk.isNull(argument.value, state.facts) === 'yes') return;
+      free(walk, node, argument.node, argument.value, state);
+      return;
+    }
+    if (allocation(name) !== undefined) return;
+    const own = walk.program.functions.has(name);
+    for (const [i, { node: given, value }] of args.entries()) {
+      // A function of this unit is walked itself, and shows what it does with the pointer.
+      if ((dereferenced[name] ?? []).includes(i) || (!own && value.targets.length > 0))
+        use(walk, given, given, value, state);
+    }
+  },
+
+  leave(walk, { node, value, frame, state }) {
+    for (const [id, life] of state.lives) {
+      if (life !== 'live') continue;
+      const region = regionOf(id, state);
+      const held = [...state.store].filter(([, kept]) => kept.targets.some((target) => target.region.id === id));
+      if (region === undefined || (region.frame !== frame.id && frame.caller !== null)) continue;
+      if (value?.targets.some((target) => target.region.id === id)) continue;
+      // The caller may take the record apart.
+      if (node.type === 'return_statement' && value !== null && value.type.kind === 'record') continue;
+      const own = `~${frame.id}~`;
+      if (frame.caller !== null || frame.function.name !== 'main') {
+        if (held.some(([key]) => !key.includes(own))) continue;
+        if (held.some(([key]) => key.startsWith('@') || key.startsWith('*'))) continue;
+      }
+      if (held.length > 0 && held.every(([, kept]) => walk.isNull(kept, state.facts) === 'yes')) continue;
+      if (held.some(([key]) => key.startsWith('@'))) continue;
+      if (
+        held.some(([, kept]) => /^(no|maybe|unknown)$/.test(walk.isNull(kept, state.facts)) && kept.targets.length > 1)
+      )
+        continue;
+      walk.report('leak', node, `the memory that ${walk.text(region.node).slice(0, 40)} gave is lost here`);
+    }
+  },
+};
+
+function regionOf(id: string, state: State): Value['targets'][number]['region'] | undefined {
+  for (const value of state.store.values()) {
+    const target = value.targets.find(({ region }) => region.id === id);
+    if (target !== undefined) return target.region;
+  }
+  return undefined;
+}
+
+function use(walk: Walk, node: CNode, base: CNode, pointer: Value, state: State): void {
+  if (walk.isNull(pointer, state.facts) === 'yes') return;
+  const ids =
+    pointer.targets.length > 0 ? pointer.targets.map(({ region }) => region.id) : [`*${pointer.number.symbol}`];
+  for (const id of ids) {
+    const life = state.lives.get(id);
+    if (life === 'freed') walk.report('use-after-free', node, `${walk.text(base)} is used after it was freed`);
+    else if (life === 'maybe freed')
+      walk.report('use-after-free', node, `${walk.text(base)} is used after it may have been freed`);
+  }
+}
+
+function free(walk: Walk, node: CNode, argument: CNode, pointer: Value, state: State): void {
+  const ids =
+    pointer.targets.length > 0 ? pointer.targets.map(({ region }) => region.id) : [`*${pointer.number.symbol}`];
+  for (const id of ids) {
+    const life = state.lives.get(id);
+    if (life === 'freed') walk.report('double-free', node, `${walk.text(argument)} is freed a second time`);
+    else if (life === 'maybe freed')
+      walk.report('double-free', node, `${walk.text(argument)} may have been freed before`);
+  }
+  for (const { region, offset } of pointer.targets) {
+    if (region.kind === 'variable' || region.kind === 'literal') {
+      walk.report('free-not-heap', node, `${walk.text(argument)} leads to memory that no allocation gave`);
+    } else if (region.kind === 'heap' && (offset.symbol !== 0 || offset.offset !== 0)) {
+      walk.report('free-inside', node, `${walk.text(argument)} does not lead to the start of its allocation`);
+    }
+  }
+}
