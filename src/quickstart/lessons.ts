@@ -46,9 +46,16 @@ export interface LessonScores {
   repair: Estimate;
 }
 
+/** A model, with an adapter of its that answers or without. */
+export interface Answerer {
+  model: Model;
+  tokenizer: Tokenizer;
+  adapter?: string | undefined;
+}
+
 /** The verdict is the likelier of the two words that an answer can begin with; repairs are greedy, and executed. */
 export async function measureLessons(
-  { model, tokenizer }: { model: Model; tokenizer: Tokenizer },
+  answerer: Answerer,
   task: Task<FamilyPrompt>,
   {
     seed,
@@ -57,13 +64,14 @@ export async function measureLessons(
     signal,
   }: { seed: number; detections: number; repairs: number; signal?: AbortSignal | undefined },
 ): Promise<LessonScores> {
+  const { model, tokenizer } = answerer;
   const pairs = range(detections).map((i) => detectionPair(seed, i, 'heldOut'));
   const [yes, no] = ['vulnerable', 'secure'].map(
     (side) => tokenizer.encode((pairs[0] as (typeof pairs)[number])[side as 'secure'].response)[0] as number,
   ) as [number, number];
   const logOdds = async (prompts: readonly string[]): Promise<number[]> => {
     const asked = prompts.map((prompt) => tokenizer.encode(templated(prompt)));
-    const options = signal === undefined ? {} : { signal };
+    const options = callOptions(answerer, signal);
     const [a, b] = await Promise.all(
       [yes, no].map((verdict) =>
         model.logProbs(
@@ -95,19 +103,27 @@ export async function measureLessons(
       0,
     ),
     ranked: score((i) => Number(of(vulnerable, i) > of(secure, i))),
-    repair: await executedRepairs({ model, tokenizer }, task, { seed, repairs, signal }),
+    repair: await executedRepairs(answerer, task, { seed, repairs, signal }),
   };
 }
 
+function callOptions(
+  { adapter }: Answerer,
+  signal: AbortSignal | undefined,
+): { adapter?: string; signal?: AbortSignal } {
+  return { ...(adapter === undefined ? {} : { adapter }), ...(signal === undefined ? {} : { signal }) };
+}
+
 async function executedRepairs(
-  { model, tokenizer }: { model: Model; tokenizer: Tokenizer },
+  answerer: Answerer,
   task: Task<FamilyPrompt>,
   { seed, repairs, signal }: { seed: number; repairs: number; signal?: AbortSignal | undefined },
 ): Promise<Estimate> {
+  const { model, tokenizer } = answerer;
   const rows = range(repairs).map((i) => repairRow(seed, i, 'heldOut'));
   const answers = await model.generate(
     rows.map(({ prompt }) => tokenizer.encode(templated(prompt))),
-    { maxNewTokens: 240, temperature: 0, ...(signal === undefined ? {} : { signal }) },
+    { maxNewTokens: 240, temperature: 0, ...callOptions(answerer, signal) },
   );
   const samples = rows.map(({ prompt, spec }, i) => ({
     prompt: { id: `repair-${seed}-${i}`, text: prompt, labels: {}, spec, prefix: '' },
