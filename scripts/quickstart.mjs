@@ -1,4 +1,4 @@
-// npm run quickstart [-- OPTIONS of srcode quickstart]      sets everything up, then shows the embedded model learn
+// npm run quickstart [-- OPTIONS of srcode quickstart]      sets everything up, then runs the method on the embedded model, with a report
 import './lib/node-version.mjs';
 
 // Loaded only now: an old Node cannot read it.
