@@ -34,6 +34,15 @@ export class SourceLines {
     return low + 1;
   }
 
+  /** The text of a line, without the white space around it. */
+  line(line: number): Span {
+    const start = this.#starts[line - 1] ?? this.#code.length;
+    const bytes = this.#code.subarray(start, this.#starts[line]);
+    const indent = bytes.findIndex((byte) => !isSpace(byte));
+    const length = bytes.findLastIndex((byte) => !isSpace(byte)) + 1 - indent;
+    return indent >= 0 ? { start: start + indent, end: start + indent + length } : this.#wordAt(start);
+  }
+
   /** A span as lines and columns of code points. */
   region({ start, end }: Span): Required<Region> {
     const [startLine, endLine] = [this.lineOf(start), this.lineOf(end)];
@@ -95,4 +104,5 @@ export class SourceLines {
 
 const newline = 0x0a;
 const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
+const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 const isWord = (byte: number | undefined): boolean => byte !== undefined && /\w/.test(String.fromCharCode(byte));

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { familyHarness } from '../../../assets.js';
 import { SrcodeError } from '../../../errors.js';
+import { inParallel } from '../../../parallel.js';
 import type { Sandbox, SandboxLimits, SandboxResult } from '../../../sandbox/index.js';
 import type { Judgement, Sample } from '../../task.js';
 import { familyProgram } from '../prompts.js';
@@ -419,17 +420,4 @@ async function insist<T>(work: () => Promise<T>, signal: AbortSignal | undefined
       }
     }
   }
-}
-
-async function inParallel<T>(
-  work: readonly (() => Promise<T>)[],
-  limit: number,
-  take: (result: T) => void,
-): Promise<void> {
-  const rest = work.values();
-  await Promise.all(
-    Array.from({ length: Math.min(limit, work.length) }, async () => {
-      for (const item of rest) take(await item());
-    }),
-  );
 }

@@ -1,0 +1,163 @@
+import type { Sandbox } from '../../sandbox/index.js';
+import type { Cwe } from '../../teacher/teacher.js';
+import { CompilerAnalyser, type CompilerOptions, type Reading } from './compiler.js';
+import { readSarif } from './sarif.js';
+import { findTool, type Tool } from './tools.js';
+import { candidateAt, type Unit } from './units.js';
+
+/** Changes whenever a finding may change. */
+const rulesVersion = 1;
+
+/** clang's static analyser, for C and C++. Undefined where it is not. */
+export async function openClang(
+  sandbox: Sandbox,
+  options: Pick<CompilerOptions, 'batchSize'> = {},
+): Promise<CompilerAnalyser | undefined> {
+  const tool = await findClang(sandbox);
+  if (tool === undefined) return undefined;
+  const { command, version } = tool;
+  return CompilerAnalyser.open(sandbox, {
+    ...options,
+    name: 'clang',
+    id: `clang ${version} rules ${rulesVersion}`,
+    languages: ['c', 'cpp'],
+    preprocess: [command, '-std=gnu17', '-E', '-dD', '-x', 'c', '-'],
+    passes: [
+      {
+        tainted: false,
+        command: (extension) =>
+          [
+            ...[command, ...common, extension === 'c' ? '-std=gnu17' : '-std=gnu++20', '-o', '"$said"', '"$unit"'],
+            ...['2>"$TMPDIR/errors" || { cat "$TMPDIR/errors" >"$said"; false; }'],
+          ].join(' '),
+        read: readClang,
+      },
+    ],
+  });
+}
+
+export function findClang(sandbox: Sandbox): Promise<Tool | undefined> {
+  return findTool(sandbox, ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map((version) => `clang-${version}`)]);
+}
+
+const common = [
+  ...[
+    '--analyze',
+    '-Xclang',
+    '-analyzer-output=sarif',
+    '-ferror-limit=0',
+    '-fno-caret-diagnostics',
+    '-fno-color-diagnostics',
+  ],
+  ...['core', 'unix', 'security', 'alpha.security', 'alpha.unix.cstring', 'optin.taint'].flatMap((name) =>
+    checker(name),
+  ),
+  // These find fault with every call of a function, however it is called.
+  ...['DeprecatedOrUnsafeBufferHandling', 'strcpy', 'rand', 'bcmp', 'bcopy', 'bzero'].flatMap((name) =>
+    checker(`security.insecureAPI.${name}`, 'disable-checker'),
+  ),
+  ...['implicit-function-declaration', 'int-conversion', 'incompatible-function-pointer-types', 'implicit-int'].map(
+    (name) => `-Wno-error=${name}`,
+  ),
+  '-Wno-error=return-mismatch -Wno-unknown-warning-option',
+];
+
+function checker(name: string, option = 'checker'): string[] {
+  return ['-Xclang', `-analyzer-${option}=${name}`];
+}
+
+type Rule = Cwe | ((message: string, text: string) => Cwe | undefined);
+
+// The first entry whose name is the checker's, or a package of it, says the weakness. Checkers of style have none.
+const weaknesses: readonly (readonly [string, Rule])[] = [
+  ['core.NullDereference', 'CWE-476'],
+  ['core.NonNullParamChecker', 'CWE-476'],
+  ['core.NullPointerArithm', 'CWE-476'],
+  ['core.DivideZero', 'CWE-369'],
+  ['core.CallAndMessage', (message) => (/null/i.test(message) ? 'CWE-476' : uninitialized(message))],
+  ['core.UndefinedBinaryOperatorResult', uninitialized],
+  ['core.uninitialized', uninitialized],
+  ['core.StackAddressEscape', 'CWE-562'],
+  ['core.VLASize', 'CWE-789'],
+  ['core.BitwiseShift', 'CWE-1335'],
+  ['unix.Malloc', heap],
+  ['unix.MallocSizeof', 'CWE-131'],
+  ['unix.MismatchedDeallocator', 'CWE-762'],
+  ['unix.cstring.NullArg', 'CWE-476'],
+  ['unix.cstring.BadSizeArg', 'CWE-787'],
+  ['unix.StdCLibraryFunctions', (message) => (/NULL/.test(message) ? 'CWE-476' : undefined)],
+  [
+    'unix.Stream',
+    (message) => (/never closed|leak/i.test(message) ? 'CWE-775' : /NULL/.test(message) ? 'CWE-476' : 'CWE-910'),
+  ],
+  ['security.insecureAPI.gets', 'CWE-242'],
+  ['security.insecureAPI.mktemp', 'CWE-377'],
+  ['security.insecureAPI.mkstemp', 'CWE-377'],
+  ['security.insecureAPI.getpw', 'CWE-242'],
+  ['security.insecureAPI.UncheckedReturn', 'CWE-252'],
+  ['security.PutenvStackArray', 'CWE-562'],
+  ['security.ArrayBound', bounds],
+  ['alpha.security.ArrayBound', bounds],
+  ['alpha.security.ArrayBoundV2', bounds],
+  ['alpha.security.ReturnPtrRange', 'CWE-466'],
+  ['alpha.security.taint', tainted],
+  ['optin.taint.GenericTaint', tainted],
+  ['optin.taint.TaintedAlloc', 'CWE-789'],
+  ['optin.taint.TaintedDiv', 'CWE-369'],
+  ['alpha.unix.cstring.OutOfBounds', (message) => (/overflows/.test(message) ? 'CWE-787' : 'CWE-125')],
+  ['alpha.unix.cstring.NotNullTerminated', 'CWE-170'],
+  ['alpha.unix.cstring.UninitializedRead', 'CWE-457'],
+];
+
+function uninitialized(message: string): Cwe | undefined {
+  return /uninitialized|undefined|garbage/i.test(message) ? 'CWE-457' : undefined;
+}
+
+function heap(message: string): Cwe | undefined {
+  if (/leak/i.test(message)) return 'CWE-401';
+  if (/free released memory|double free|free.*already been freed/i.test(message)) return 'CWE-415';
+  if (/after it is (?:freed|released)|freed memory/i.test(message)) return 'CWE-416';
+  return /free|release|dealloc/i.test(message) ? 'CWE-590' : undefined;
+}
+
+// It does not say whether it is read or written there; what follows in the source does.
+function bounds(message: string, text: string): Cwe {
+  const written = /^(?:[\w.\s[\]+*-]|->)*?(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)/.test(text);
+  if (/tainted/.test(message)) return 'CWE-129';
+  if (/preceding/.test(message)) return written ? 'CWE-124' : 'CWE-127';
+  return written ? 'CWE-787' : 'CWE-125';
+}
+
+function tainted(message: string): Cwe | undefined {
+  if (/system call/.test(message)) return 'CWE-78';
+  if (/format string/.test(message)) return 'CWE-134';
+  if (/buffer size/.test(message)) return 'CWE-120';
+  return /index/.test(message) ? 'CWE-129' : 'CWE-20';
+}
+
+/** Reads -analyzer-output=sarif, which keeps to the lines of the unit, or the errors that left none. @internal */
+export function readClang(said: string, unit: Unit): Reading | undefined {
+  const reading: Reading = { diagnostics: [], errors: [] };
+  if (!said.startsWith('{')) {
+    for (const [, name, line, message = ''] of said.matchAll(/^source(\d+):(\d+):\d+: (?:fatal )?error: (.*)$/gm)) {
+      const candidate = unit.parts.find(({ candidate: { index } }) => index === Number(name))?.candidate;
+      reading.errors.push({ candidate, message: `line ${line}: ${message.replace(/ \[-W.*\]$/, '')}` });
+    }
+    return reading.errors.length > 0 || said === '' ? reading : undefined;
+  }
+  for (const { region, unit: columns, rule, message } of readSarif(said, 'the output of clang').results) {
+    const at = candidateAt(unit, region.startLine);
+    const known = weaknesses.find(([name]) => rule === name || rule.startsWith(`${name}.`))?.[1];
+    if (at === undefined || known === undefined) continue;
+    const moved = at.line - region.startLine;
+    reading.diagnostics.push({
+      candidate: at.candidate,
+      region: { ...region, startLine: at.line, endLine: region.endLine && region.endLine + moved },
+      unit: columns,
+      rule: `clang/${rule}`,
+      cwe: typeof known === 'string' ? known : (text) => known(message, text),
+      message,
+    });
+  }
+  return reading;
+}

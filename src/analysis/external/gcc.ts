@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import type { Sandbox } from '../../sandbox/index.js';
+import type { Cwe } from '../../teacher/teacher.js';
+import { CompilerAnalyser, type CompilerOptions, type Diagnostic, type Pass, type Reading } from './compiler.js';
+import { readSarif } from './sarif.js';
+import { findTool, type Tool } from './tools.js';
+import { candidateNamed, type Unit } from './units.js';
+
+/** Changes whenever a finding may change. */
+const rulesVersion = 1;
+
+/** gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not. */
+export async function openGcc(
+  sandbox: Sandbox,
+  options: Pick<CompilerOptions, 'batchSize'> = {},
+): Promise<CompilerAnalyser | undefined> {
+  const tool = await findGcc(sandbox);
+  if (tool === undefined) return undefined;
+  return CompilerAnalyser.open(sandbox, {
+    ...options,
+    name: 'gcc',
+    id: `gcc ${tool.version} rules ${rulesVersion}`,
+    languages: ['c'],
+    preprocess: [tool.command, '-std=gnu17', '-E', '-dD', '-x', 'c', '-'],
+    passes: gccPasses(tool),
+    forgivesMain: true,
+  });
+}
+
+/** From 10 on gcc has -fanalyzer. */
+export async function findGcc(sandbox: Sandbox): Promise<Tool | undefined> {
+  const tool = await findTool(sandbox, ['gcc', ...[15, 14, 13, 12, 11, 10].map((version) => `gcc-${version}`)]);
+  return tool !== undefined && Number.parseInt(tool.version, 10) >= 10 ? tool : undefined;
+}
+
+function gccPasses({ command, version }: Tool): Pass[] {
+  // JSON is what gcc had first, and has no more from 15 on.
+  const sarif = Number.parseInt(version, 10) >= 13;
+  const pass = (tainted: boolean, flags: readonly string[]): Pass => ({
+    tainted,
+    command: () =>
+      [
+        command,
+        ...common,
+        `-fdiagnostics-format=${sarif ? 'sarif-stderr' : 'json'}`,
+        ...flags,
+        '"$unit" 2>"$said"',
+      ].join(' '),
+    read: sarif ? readGccSarif : readGccJson,
+  });
+  return [
+    // The optimiser's warnings need the optimiser. Formats that are no literals are left out: four of five such warnings are about secure code.
+    pass(false, ['-O2', '-Wall', '-Wno-format-security', tooComplex]),
+    // It runs alone, and knows few sources of taint but parameters that are marked.
+    pass(true, ['-O0', '-fanalyzer-checker=taint', tooComplex]),
+  ];
+}
+
+// gcc says it of single places, too, where it goes no deeper: there it is the same whatever else is in the unit.
+const tooComplex = '-Wanalyzer-too-complex';
+const gaveUp = (message: string): boolean => message.includes('bailed out');
+
+const common = [
+  ...['-std=gnu17', '-fanalyzer', '-S', '-o', '/dev/null', '-ftrack-macro-expansion=0', '-fno-diagnostics-show-caret'],
+  // What newer compilers refuse, older ones warn of: the same for all.
+  ...['implicit-function-declaration', 'int-conversion', 'incompatible-pointer-types', 'implicit-int'].map(
+    (name) => `-Wno-error=${name}`,
+  ),
+];
+
+/** Warnings outside of -fanalyzer, which names weaknesses itself. */
+const weaknesses: Readonly<Record<string, Cwe>> = {
+  '-Warray-bounds': 'CWE-119',
+  '-Wstringop-overflow': 'CWE-787',
+  '-Wstringop-overread': 'CWE-125',
+  '-Wformat-overflow': 'CWE-120',
+  '-Wstringop-truncation': 'CWE-170',
+  '-Wsizeof-pointer-memaccess': 'CWE-467',
+  '-Wuse-after-free': 'CWE-416',
+  '-Wfree-nonheap-object': 'CWE-590',
+  '-Wmismatched-dealloc': 'CWE-762',
+  '-Wreturn-local-addr': 'CWE-562',
+  '-Wdangling-pointer': 'CWE-825',
+  '-Wuninitialized': 'CWE-457',
+  '-Wmaybe-uninitialized': 'CWE-457',
+  '-Wdiv-by-zero': 'CWE-369',
+  '-Waggressive-loop-optimizations': 'CWE-119',
+  '-Walloc-size-larger-than': 'CWE-789',
+};
+
+// `-Wstringop-overflow=` has a level behind the sign.
+const weaknessOf = (option: string): Cwe | undefined => weaknesses[option.replace(/=.*$/, '')];
+
+const place = z.object({ line: z.int(), 'byte-column': z.int(), file: z.string() });
+const diagnosticsSchema = z.array(
+  z.object({
+    kind: z.string(),
+    message: z.string(),
+    option: z.string().default(''),
+    locations: z.array(z.object({ caret: place, start: place.optional(), finish: place.optional() })),
+    metadata: z.object({ cwe: z.int().optional() }).optional(),
+  }),
+);
+
+/** Reads -fdiagnostics-format=json. @internal */
+export function readGccJson(said: string, unit: Unit): Reading | undefined {
+  const read = diagnosticsSchema.safeParse(parsed(jsonLine(said)));
+  if (!read.success) return undefined;
+  const reading: Reading = { diagnostics: [], errors: [], incomplete: false };
+  for (const { kind, message, option, locations, metadata } of read.data) {
+    const at = locations[0];
+    const candidate = at && candidateNamed(unit, at.caret.file);
+    if (option === tooComplex) reading.incomplete ||= gaveUp(message);
+    else if (/error|sorry/.test(kind))
+      reading.errors.push({ candidate, message: errorMessage(at?.caret.line, message) });
+    else if (at !== undefined && candidate !== undefined && kind === 'warning') {
+      const { caret, start = caret, finish } = at;
+      const region = {
+        startLine: start.line,
+        startColumn: start['byte-column'],
+        ...(finish === undefined ? {} : { endLine: finish.line, endColumn: finish['byte-column'] + 1 }),
+      };
+      const cwe: Cwe | undefined = metadata?.cwe === undefined ? weaknessOf(option) : `CWE-${metadata.cwe}`;
+      reading.diagnostics.push({ candidate, region, unit: 'bytes', rule: `gcc/${option}`, cwe, message });
+    }
+  }
+  return reading;
+}
+
+/** Reads -fdiagnostics-format=sarif-stderr. @internal */
+export function readGccSarif(said: string, unit: Unit): Reading | undefined {
+  const json = jsonLine(said);
+  if (parsed(json) === undefined) return undefined;
+  const reading: Reading = { diagnostics: [], errors: [], incomplete: false };
+  for (const { file, rule, region, unit: columns, cwes, message } of readSarif(json, 'the output of gcc').results) {
+    const candidate = candidateNamed(unit, file);
+    if (rule === tooComplex) reading.incomplete ||= gaveUp(message);
+    else if (/^(?:fatal )?error$/.test(rule))
+      reading.errors.push({ candidate, message: errorMessage(region.startLine, message) });
+    else if (candidate !== undefined) {
+      const diagnostic: Diagnostic = {
+        ...{ candidate, region, unit: columns, rule: `gcc/${rule}`, message },
+        cwe: cwes[0] ?? weaknessOf(rule),
+      };
+      reading.diagnostics.push(diagnostic);
+    }
+  }
+  return reading;
+}
+
+const errorMessage = (line: number | undefined, message: string): string =>
+  line === undefined ? message : `line ${line}: ${message}`;
+
+// One line; `compilation terminated.` may follow, and a compiler that breaks down adds words of its own or ends in the middle.
+function jsonLine(said: string): string {
+  return said.split('\n').find((line) => /^[[{]/.test(line)) ?? '';
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import type { Language } from '../analyser.js';
+import { type CNode, CParser, child, descendants } from '../c/syntax.js';
+
+/** What every C source may use without including it: code of models comes in fragments, and a compiler that stops at one sees nothing. */
+const preludeHeaders = [
+  ...['assert', 'ctype', 'errno', 'fcntl', 'inttypes', 'limits', 'math', 'pthread', 'signal', 'stdarg', 'stdbool'],
+  ...[
+    'stddef',
+    'stdint',
+    'stdio',
+    'stdlib',
+    'string',
+    'strings',
+    'sys/stat',
+    'sys/types',
+    'sys/wait',
+    'time',
+    'unistd',
+  ],
+].map((name) => `${name}.h`);
+
+/** The text before every unit of C. */
+export const prelude: string = [
+  '#define _GNU_SOURCE 1',
+  ...preludeHeaders.map((name) => `#include <${name}>`),
+  '',
+].join('\n');
+
+/** A C or C++ source as compilers are to see it. One character a byte. */
+export interface Candidate {
+  /** Its place among the sources that are analysed together. */
+  index: number;
+  language: Language;
+  text: string;
+  /** How it shares a unit with others; undefined when it must have one of its own. */
+  shared: SharedForm | undefined;
+  /** Where the definitions begin of functions that nothing in it calls, `main` aside: their callers may pass anything. */
+  entries: number[];
+  /** It defines `main`. */
+  hasMain: boolean;
+}
+
+interface SharedForm {
+  /** The text without the directives that the prelude makes needless. */
+  text: string;
+  /** What it declares for itself, to be renamed. */
+  names: string[];
+  /** Macros that it defines. */
+  macros: string[];
+}
+
+/** A text that is compiled in one go, and which of its lines belong to which candidate. */
+export interface Unit {
+  text: string;
+  extension: 'c' | 'cc';
+  parts: { candidate: Candidate; firstLine: number; lines: number }[];
+}
+
+/**
+ * Prepares sources for compilers. `reserved` are the identifiers that the prelude gives a meaning; a source that declares or defines one of
+ * them stays alone, as one with directives of its own does: what it changes, its neighbours would see.
+ */
+export async function candidateOf(
+  index: number,
+  code: Uint8Array,
+  language: Language,
+  reserved: ReadonlySet<string>,
+): Promise<Candidate> {
+  const text = Buffer.from(code.buffer, code.byteOffset, code.length).toString('latin1');
+  const none: Candidate = { index, language, text, shared: undefined, entries: [], hasMain: false };
+  if (language !== 'c') return none;
+  const source = (await CParser.load()).parse(code);
+  // What does not parse may swallow what follows.
+  if (!source.parseOk) return none;
+  const nameOf = (node: CNode): string => source.text(node);
+  const calls = new Set<string>();
+  for (const node of descendants(source.root)) {
+    const callee = node.type === 'call_expression' ? child(node, 'function') : undefined;
+    if (callee?.type === 'identifier') calls.add(nameOf(callee));
+  }
+  const definitions = source.root.children.filter(({ type }) => type === 'function_definition');
+  const functions = definitions.map((node) => ({ name: declaredNames(node).map(nameOf)[0], span: source.span(node) }));
+  const hasMain = functions.some(({ name }) => name === 'main');
+  const entries = functions
+    .filter(({ name }) => name !== undefined && name !== 'main' && !calls.has(name))
+    .map(({ span }) => span.start);
+  const names = new Set(source.root.children.flatMap((node) => [...declaredNames(node), ...tagsIn(node)]).map(nameOf));
+  // A function that is declared nowhere is declared by its first call, in the whole unit.
+  for (const name of calls) if (!reserved.has(name) && !knownToCompilers.test(name)) names.add(name);
+  return { ...none, shared: sharedForm(text, names, reserved), entries, hasMain };
+}
+
+/** Everything that C's library declares in the prelude, from what the preprocessor makes of it. */
+export function reservedNames(preprocessed: string): Set<string> {
+  return new Set([...(preprocessed.match(/\b[A-Za-z_]\w*/g) ?? []), ...keywords]);
+}
+
+const keywords = (
+  'auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return ' +
+  'short signed sizeof static struct switch typedef union unsigned void volatile while asm typeof'
+).split(' ');
+// Builtins that no header of the prelude declares, and what the implementation keeps for itself.
+const knownToCompilers =
+  /^(?:_.*|gets|alloca|strlcpy|strlcat|bcmp|index|rindex|f?printf_unlocked|memcpy_s|strcpy_s|main)$/;
+
+function sharedForm(text: string, names: ReadonlySet<string>, reserved: ReadonlySet<string>): SharedForm | undefined {
+  const macros: string[] = [];
+  const plain = text.replace(/^[ \t]*#[^\n]*$/gm, (directive) => {
+    const blank = ' '.repeat(directive.length);
+    const header = /^\s*#\s*include\s*<([^>\n]*)>\s*$/.exec(directive)?.[1];
+    if (header !== undefined && preludeHeaders.includes(header)) return blank;
+    if (/^\s*#\s*define\s+_(?:GNU|DEFAULT|POSIX_C|XOPEN)_SOURCE\b/.test(directive)) return blank;
+    const macro = /^\s*#\s*define\s+([A-Za-z]\w*)/.exec(directive)?.[1];
+    if (macro === undefined || macro === 'NDEBUG') return directive;
+    macros.push(macro);
+    return `${' '.repeat(directive.indexOf('#'))}\u0001${directive.slice(directive.indexOf('#') + 1)}`;
+  });
+  // Outside of comments and literals no directive may be left, nor anything that reaches beyond the source. A line that is continued could
+  // hide one.
+  const bare = plain.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
+  if (/[#"']|%:|\/\*|\?\?|\b_Pragma\b|\basm\b|__asm/.test(bare) || /\\\r?\n|\0/.test(text) || text.includes('\u0001'))
+    return undefined;
+  const foreign = (name: string): boolean => reserved.has(name) || name.startsWith('_');
+  if (macros.some((name) => foreign(name) || names.has(name))) return undefined;
+  if ([...names].some((name) => name !== 'main' && (foreign(name) || knownToCompilers.test(name)))) return undefined;
+  return { text: plain.replaceAll('\u0001', '#'), names: [...names], macros };
+}
+
+/** What a declaration of the top level declares: functions, variables, types; not its parameters. */
+function declaredNames(node: CNode): CNode[] {
+  if (node.type === 'function_definition' || node.type === 'declaration' || node.type === 'type_definition') {
+    return node.children.filter(({ field }) => field === 'declarator').flatMap(declaratorName);
+  }
+  return [];
+}
+
+function declaratorName(node: CNode): CNode[] {
+  if (node.type === 'identifier' || node.type === 'type_identifier') return [node];
+  // A declarator in parentheses has no role there.
+  const inner = child(node, 'declarator') ?? node.children.find(({ type }) => type.endsWith('declarator'));
+  return inner === undefined ? [] : declaratorName(inner);
+}
+
+/** The tags and enumerators of a declaration outside of functions. */
+function tagsIn(node: CNode): CNode[] {
+  if (node.type === 'compound_statement') return [];
+  const own =
+    /^(?:struct|union|enum)_specifier$/.test(node.type) || node.type === 'enumerator' ? child(node, 'name') : undefined;
+  return [...(own === undefined ? [] : [own]), ...node.children.flatMap(tagsIn)];
+}
+
+// No candidate can guess how its neighbours are renamed.
+const mark = `srcode${randomBytes(6).toString('hex')}`;
+const renamed = (name: string, k: number): string => `${name}_${mark}_${k}`;
+
+/** A tool's message with the names that the source has. */
+export const unrename = (message: string): string => message.replace(new RegExp(`_${mark}_\\d+`, 'g'), '');
+
+/** One candidate as it came, or several that do not see each other. */
+export function unitOf(candidates: readonly Candidate[], { tainted = false }: { tainted?: boolean } = {}): Unit {
+  const [only] = candidates;
+  const alone = candidates.length === 1;
+  const parts: Unit['parts'] = [];
+  const lines: string[] = only?.language === 'cpp' ? [] : [prelude.trimEnd()];
+  let line = lines.join('\n').split('\n').length + (lines.length === 0 ? 0 : 1);
+  const add = (...added: string[]): void => {
+    lines.push(...added);
+    line += added.length;
+  };
+  for (const [k, candidate] of candidates.entries()) {
+    const form = alone ? { text: candidate.text, names: [], macros: [] } : (candidate.shared as SharedForm);
+    add(...form.names.map((name) => `#define ${name} ${renamed(name, k)}`));
+    const text = tainted ? taintedText(form.text, candidate.entries) : form.text;
+    add(`#line 1 "${fileOf(candidate)}"`);
+    const count = text.split('\n').length;
+    parts.push({ candidate, firstLine: line, lines: count });
+    lines.push(text);
+    line += count;
+    add(...[...form.names, ...form.macros].map((name) => `#undef ${name}`));
+  }
+  return { text: `${lines.join('\n')}\n`, extension: only?.language === 'cpp' ? 'cc' : 'c', parts };
+}
+
+/** The name that `#line` gives a candidate. */
+const fileOf = ({ index }: Candidate): string => `source${index}`;
+/** The candidate of a unit that `#line` gave this name. */
+export function candidateNamed({ parts }: Unit, file: string): Candidate | undefined {
+  return parts.find(({ candidate }) => fileOf(candidate) === file)?.candidate;
+}
+/** The candidate to which a line of the unit's own text belongs, and which line of the candidate it is. */
+export function candidateAt({ parts }: Unit, line: number): { candidate: Candidate; line: number } | undefined {
+  const part = parts.find(({ firstLine, lines }) => line >= firstLine && line < firstLine + lines);
+  return part && { candidate: part.candidate, line: line - part.firstLine + 1 };
+}
+
+// Behind an attribute on a line of its own, the definition goes on where it was. Spaces that stand for tabs count the same bytes.
+function taintedText(text: string, entries: readonly number[]): string {
+  let out = '';
+  let from = 0;
+  for (const entry of entries) {
+    const lineStart = text.lastIndexOf('\n', entry - 1) + 1;
+    const line = text.slice(0, entry).split('\n').length;
+    out += `${text.slice(from, entry)}\n__attribute__((tainted_args))\n#line ${line}\n${' '.repeat(entry - lineStart)}`;
+    from = entry;
+  }
+  return out + text.slice(from);
+}

@@ -1,0 +1,291 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Analyser, SourceCode } from '../../src/analysis/analyser.js';
+import { openBandit, readBandit } from '../../src/analysis/external/bandit.js';
+import { openClang, readClang } from '../../src/analysis/external/clang.js';
+import type { Reading } from '../../src/analysis/external/compiler.js';
+import { openCppcheck, readCppcheck } from '../../src/analysis/external/cppcheck.js';
+import { openGcc, readGccJson, readGccSarif } from '../../src/analysis/external/gcc.js';
+import { SourceLines } from '../../src/analysis/external/source-lines.js';
+import type { Candidate, Unit } from '../../src/analysis/external/units.js';
+import { Sandbox } from '../../src/sandbox/index.js';
+import { analyserFixture } from '../support/analysers.js';
+import { noIsolation } from '../support/sandbox.js';
+
+/** The recorded unit: its two parts, found by the lines that name them. */
+function recordedUnit(): Unit {
+  const text = analyserFixture('recorded.unit.c');
+  const lines = text.split('\n');
+  const parts = [0, 1].map((index) => {
+    const firstLine = lines.indexOf(`#line 1 "source${index}"`) + 2;
+    const count = lines.indexOf('#undef take', firstLine) + 1 - firstLine;
+    const own = lines.slice(firstLine - 1, firstLine - 1 + count).join('\n');
+    const source = Buffer.from(own).toString('latin1');
+    const candidate: Candidate = {
+      index,
+      language: 'c',
+      text: source,
+      shared: undefined,
+      entries: [],
+      hasMain: false,
+    };
+    return { candidate, firstLine, lines: count };
+  });
+  return { text, extension: 'c', parts };
+}
+
+/** `source place weakness text`, of what a compiler's output says. */
+function listed({ diagnostics }: Reading): string[] {
+  return diagnostics.flatMap(({ candidate, region, unit, cwe, rule }) => {
+    const code = Buffer.from(candidate.text, 'latin1');
+    const { start, end } = new SourceLines(code).span(region, unit);
+    const weakness = typeof cwe === 'function' ? cwe(candidate.text.slice(start)) : cwe;
+    return weakness === undefined ? [] : [`${candidate.index} ${weakness} ${rule} ${code.subarray(start, end)}`];
+  });
+}
+
+describe('what was recorded of the tools', () => {
+  const unit = recordedUnit();
+
+  test("gcc's JSON: bytes of the candidate, behind a character of two bytes too", () => {
+    expect(listed(readGccJson(analyserFixture('recorded.gcc-12.2.json'), unit) as Reading)).toEqual([
+      '0 CWE-416 gcc/-Wanalyzer-use-after-free p[0]',
+      '0 CWE-416 gcc/-Wuse-after-free p[0]',
+      '1 CWE-119 gcc/-Warray-bounds strcpy(small, "longer than four")',
+    ]);
+  });
+
+  test("clang's SARIF keeps to the unit's lines: they are led back", () => {
+    expect(listed(readClang(analyserFixture('recorded.clang-19.1.sarif'), unit) as Reading)).toEqual([
+      '0 CWE-416 clang/unix.Malloc p[0]',
+      '1 CWE-787 clang/alpha.unix.cstring.OutOfBounds strcpy(small, "longer than four")',
+    ]);
+  });
+
+  test('errors are laid at the door of the source that has them', () => {
+    const errors = (reading: Reading | undefined) =>
+      reading?.errors.map(({ candidate, message }) => [candidate?.index, message]);
+    expect(errors(readGccJson(analyserFixture('recorded.gcc-12.2.errors'), unit))).toEqual([
+      [0, "line 1: expected declaration specifiers or '...' before '{' token"],
+      [1, 'line 1: no-such.h: No such file or directory'],
+    ]);
+    expect(errors(readClang(analyserFixture('recorded.clang-19.1.errors'), unit))).toEqual([
+      [0, 'line 1: expected parameter declarator'],
+      [0, "line 1: expected ')'"],
+      [1, "line 1: 'no-such.h' file not found"],
+    ]);
+  });
+
+  test('output that breaks off is no analysis', () => {
+    const said = analyserFixture('recorded.gcc-12.2.json');
+    expect(readGccJson(said.slice(0, 900), unit)).toBeUndefined();
+    expect(readGccJson('gcc: internal compiler error: Killed signal terminated program cc1\n', unit)).toBeUndefined();
+    expect(readClang('clang: error: clang frontend command failed\n', unit)).toBeUndefined();
+  });
+
+  // Written by hand in the form of gcc 13's documentation.
+  test("gcc's SARIF has weaknesses as taxa", () => {
+    const said = JSON.stringify(JSON.parse(analyserFixture('documented-form.gcc-13.sarif')));
+    expect(listed(readGccSarif(said, unit) as Reading)).toEqual([
+      '0 CWE-416 gcc/-Wanalyzer-use-after-free p[0]',
+      '1 CWE-787 gcc/-Wstringop-overflow= strcpy(small, "longer than four")',
+    ]);
+  });
+
+  test("cppcheck's XML", () => {
+    const sources = unit.parts.map(
+      ({ candidate }): SourceCode => ({ code: Buffer.from(candidate.text, 'latin1'), language: 'c' }),
+    );
+    const names = ['source0.c', 'source1.c'];
+    const [first, second] = readCppcheck(analyserFixture('recorded.cppcheck-2.10.xml'), sources, names);
+    expect(first).toEqual({ findings: [], failure: undefined });
+    expect(second?.findings.map(({ cwe, rule, message }) => [cwe, rule, message])).toEqual([
+      ['CWE-788', 'cppcheck/bufferAccessOutOfBounds', 'Buffer is accessed out of bounds: small'],
+    ]);
+    const broken =
+      '<error id="syntaxError" severity="error" msg="&apos;a&apos; &lt; &quot;&#x62;&quot;"><location file="source0.c" line="2" column="1"/></error>';
+    expect(readCppcheck(broken, sources, names)[0]?.failure).toBe(`line 2: 'a' < "b"`);
+  });
+
+  test("Bandit's JSON: a version without weaknesses gets ours; one that names them is believed", () => {
+    const code = Buffer.from(
+      'import pickle\ndef load(data, name):\n    subprocess.call("ls " + name, shell=True)\n    return pickle.loads(data)\n',
+    );
+    const sources: SourceCode[] = [
+      { code, language: 'python' },
+      { code: Buffer.from('def f(:\n'), language: 'python' },
+    ];
+    const names = ['source0.py', 'source1.py'];
+    const report = analyserFixture('recorded.bandit-1.6.2.json');
+    const read = (text: string) => {
+      const analyses = readBandit(text, sources, names);
+      const found = analyses[0]?.findings.map(({ cwe, severity, span }) => [
+        cwe,
+        severity,
+        `${code.subarray(span.start, span.end)}`,
+      ]);
+      return { found, failure: analyses[1]?.failure };
+    };
+    expect(read(report)).toEqual({
+      found: [
+        ['CWE-78', 'high', 'subprocess.call("ls " + name, shell=True)'],
+        ['CWE-502', 'medium', 'return pickle.loads(data)'],
+      ],
+      failure: 'syntax error while parsing AST from file',
+    });
+    const newer = JSON.parse(report);
+    Object.assign(newer.results[2], { issue_cwe: { id: 20, link: '' }, col_offset: 11 });
+    expect(read(JSON.stringify(newer)).found?.[1]).toEqual(['CWE-20', 'medium', 'pickle']);
+  });
+});
+
+const c = (text: string): SourceCode => ({ code: Buffer.from(text), language: 'c' });
+
+/** Sources that use each other's names, or would spoil each other, with what gcc and clang agree on. */
+const sources: (SourceCode & { about: string })[] = Object.entries({
+  useAfterFree: 'struct node { int v; };\nint take(struct node *p) {\n    free(p);\n    return p->v;\n}\n',
+  doubleFree:
+    'typedef long node;\nstatic void take(node *p) {\n    free(p);\n    free(p);\n}\nvoid run(node *p) { take(p); }\n',
+  leak: 'enum { node = 3 };\nint take(void) {\n    char *p = malloc(node);\n    if (p == NULL) return -1;\n    p[0] = 1;\n    return p[0];\n}\n',
+  division: '#define ZERO 0\nint take(int a) {\n    int zero = ZERO;\n    return a / zero;\n}\n',
+  fine: 'int take(const char *s) { return s != NULL && s[0] != 0; }\n',
+  program:
+    '#include <stdio.h>\nint main(void) {\n    char *p = malloc(9);\n    if (p == NULL) return 1;\n    puts("kept");\n    return 0;\n}\n',
+  otherProgram: 'int main(void) {\n    int *p = NULL;\n    return *p;\n}\n',
+  undeclared: 'int go(int n) { return helper(n) + missing_thing(n); }\n',
+  helper: 'static char *helper(void) { return NULL; }\nchar go(void) {\n    char *p = helper();\n    return *p;\n}\n',
+  redefines: '#define malloc(n) NULL\nint *go(void) {\n    int *p = malloc(4);\n    *p = 1;\n    return p;\n}\n',
+  unterminated: 'int go(void) { return 1; } /* no end\n',
+  openIf: '#if 1\nint go(void) { return 1; }\n',
+  pragma:
+    '#pragma GCC diagnostic ignored "-Wanalyzer-use-after-free"\nint go(int *p) {\n    free(p);\n    return *p;\n}\n',
+  badSyntax: 'int go( { return 1; }\n',
+  badTypes: 'int go(void) { struct nowhere s; return s.x; }\n',
+  noHeader: '#include <no/such/header.h>\nint go(void) { return 1; }\n',
+  openBrace: 'int go(int *p) {\n    free(p);\n    return *p;\n',
+  ownFree: 'void free(void *p) { (void)p; }\nint go(int *p) { free(p); return *p; }\n',
+  again: 'int take(char *é) {\n    free(é); /* 𝒙 */ return é[0];\n}\n',
+}).map(([about, text]) => ({ ...c(text), about }));
+
+/** `about weakness line`, or the failure. */
+async function verdicts(analyser: Analyser): Promise<string[]> {
+  const analyses = await analyser.analyze(sources);
+  return analyses.flatMap(({ findings, failure }, i) => {
+    const { about, code } = sources[i] as (typeof sources)[number];
+    if (failure !== undefined) return [`${about} failed`];
+    return findings.map(({ cwe, span }) => `${about} ${cwe} ${new SourceLines(code).lineOf(span.start)}`);
+  });
+}
+
+const sandbox = noIsolation === undefined ? await Sandbox.open() : undefined;
+const opened = async (open: (sandbox: Sandbox, options: { batchSize?: number }) => Promise<Analyser | undefined>) =>
+  sandbox && (await open(sandbox, {}));
+const gcc = await opened(openGcc);
+const clang = await opened(openClang);
+const cppcheck = await opened(openCppcheck);
+const bandit = await opened(openBandit);
+const missing = (name: string): string => noIsolation ?? `${name} is not on PATH`;
+
+const skipped: string[] = [];
+afterAll(() => {
+  if (skipped.length > 0) console.warn(`left out: ${skipped.join('; ')}`);
+});
+function live(analyser: Analyser | undefined, name: string) {
+  if (analyser === undefined) skipped.push(missing(name));
+  return describe.skipIf(analyser === undefined);
+}
+
+const failing = [
+  'unterminated failed',
+  'openIf failed',
+  'badSyntax failed',
+  'badTypes failed',
+  'noHeader failed',
+  'openBrace failed',
+];
+
+live(gcc, 'gcc')('gcc', () => {
+  test('finds what is there, whatever its neighbours do', async () => {
+    const said = await verdicts(gcc as Analyser);
+    const expected = [
+      'useAfterFree CWE-416 4',
+      'doubleFree CWE-415 4',
+      'leak CWE-401 4',
+      'otherProgram CWE-476 3',
+      'helper CWE-476 4',
+    ];
+    expect(said).toEqual(expect.arrayContaining([...expected, 'redefines CWE-476 4', 'again CWE-416 2', ...failing]));
+    // `main` leaves its memory to the system.
+    expect(said.filter((one) => /^(?:fine|program|undeclared|ownFree) /.test(one))).toEqual([]);
+  });
+
+  test("a caller's arguments are an attacker's: an index that is not checked is found by the taint pass", async () => {
+    const [open, checked] = await (gcc as Analyser).analyze([
+      c('static int table[4];\nint at(int i) {\n    return table[i];\n}\n'),
+      c('static int table[4];\nint at(int i) {\n    if (i < 0 || i >= 4) return -1;\n    return table[i];\n}\n'),
+    ]);
+    expect(open?.findings.map(({ cwe, rule }) => [cwe, rule])).toEqual([
+      ['CWE-129', 'gcc/-Wanalyzer-tainted-array-index'],
+    ]);
+    expect(checked?.findings).toEqual([]);
+  });
+});
+
+live(clang, 'clang')('clang', () => {
+  test('finds what is there, whatever its neighbours do', async () => {
+    const said = await verdicts(clang as Analyser);
+    const expected = [
+      'useAfterFree CWE-416 4',
+      'doubleFree CWE-415 4',
+      'leak CWE-401 6',
+      'division CWE-369 4',
+      'otherProgram CWE-476 3',
+    ];
+    expect(said).toEqual(expect.arrayContaining([...expected, 'again CWE-416 2', ...failing]));
+    expect(said.filter((one) => /^(?:fine|undeclared|ownFree) /.test(one))).toEqual([]);
+  });
+
+  test('C++ is analysed, one source at a time', async () => {
+    const code = Buffer.from(
+      '#include <vector>\nint f(std::vector<int> v) {\n  int *p = new int(1);\n  delete p;\n  return *p + v.at(0);\n}\n',
+    );
+    const [analysis] = await (clang as Analyser).analyze([{ code, language: 'cpp' }]);
+    expect(analysis?.failure).toBeUndefined();
+  });
+});
+
+live(cppcheck, 'cppcheck')('cppcheck', () => {
+  test('finds what is there, whatever its neighbours do', async () => {
+    const said = await verdicts(cppcheck as Analyser);
+    expect(said).toEqual(
+      expect.arrayContaining(['doubleFree CWE-415 4', 'leak CWE-401 6', 'helper CWE-476 4', 'openBrace failed']),
+    );
+  });
+});
+
+for (const [name, analyser] of Object.entries({ gcc, clang, cppcheck })) {
+  live(analyser, name)(`${name}, batched`, () => {
+    test('findings are those of single runs', { timeout: 300_000 }, async () => {
+      const together = await (analyser as Analyser).analyze(sources);
+      for (const [i, source] of sources.entries()) {
+        const [alone] = await (analyser as Analyser).analyze([source]);
+        expect({ about: source.about, ...together[i] }).toEqual({ about: source.about, ...alone });
+      }
+    });
+  });
+}
+
+live(bandit, 'bandit')('Bandit', () => {
+  test('finds a shell and a pickle, and says what it cannot read', async () => {
+    const [found, broken] = await (bandit as Analyser).analyze([
+      {
+        code: Buffer.from(
+          'import pickle, subprocess\nsubprocess.call("ls " + n, shell=True) # nosec\npickle.loads(d)\n',
+        ),
+        language: 'python',
+      },
+      { code: Buffer.from('def f(:\n'), language: 'python' },
+    ]);
+    expect(found?.findings.map(({ cwe }) => cwe)).toEqual(['CWE-78', 'CWE-502']);
+    expect(broken?.failure).toMatch(/syntax error/);
+  });
+});
