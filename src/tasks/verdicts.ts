@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { together } from '../concurrent.js';
 import type { Journal } from '../run/journal.js';
 import type { Teacher, Verdict } from '../teacher/teacher.js';
 import type { Judgement, Sample, Task, TaskPrompt } from './task.js';
@@ -34,10 +35,8 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
     const { teacher } = this;
     const { language } = this.task;
     return this.#ask(['teacher', teacher.id], samples, (asked) =>
-      Promise.all(
-        asked.map((sample) =>
-          teacher.judge(this.task.program(sample).code, { language, task: sample.prompt }, signal ? { signal } : {}),
-        ),
+      together(asked, signal, (sample, signal) =>
+        teacher.judge(this.task.program(sample).code, { language, task: sample.prompt }, { signal }),
       ),
     );
   }

@@ -1,3 +1,4 @@
+import { together } from '../concurrent.js';
 import type { EnsembleConfig } from '../config/ensemble.js';
 import { SrcodeError } from '../errors.js';
 import type { Finding, IdleGuard, SecureSpan, Span, Teacher, Verdict } from './teacher.js';
@@ -20,7 +21,9 @@ export function ensembleTeacher(members: readonly Teacher[], { combine, trust }:
   return {
     id: `${combine}(${members.map(({ id }) => id).join(',')})${weighed}`,
     async judge(code, about, options) {
-      const verdicts = await Promise.all(members.map((member) => member.judge(code, about, options)));
+      const verdicts = await together(members, options?.signal, (member, signal) =>
+        member.judge(code, about, { signal }),
+      );
       const weights = (cwe?: string): readonly number[] => (cwe !== undefined && trust[cwe]) || members.map(() => 1);
       const kept = <T>({ first, by }: Statement<T>, of = weights()): T[] => {
         const said = sum([...by].map((member) => of[member] ?? 0));
