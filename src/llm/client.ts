@@ -72,6 +72,7 @@ export class LlmClient {
   readonly #store: AnswerStore;
   readonly #env: { [name: string]: string | undefined };
   readonly #gate: Gate;
+  readonly #underWay: Map<string, Promise<Reply>> = new Map();
   /** The strictest one that the server has not refused. */
   #format: Format = 'schema';
 
@@ -113,13 +114,25 @@ export class LlmClient {
   }
 
   async #reply(request: ChatRequest, signal: AbortSignal | undefined): Promise<Reply> {
-    signal?.throwIfAborted();
     const key = replyKey({ model: this.endpoint.model, temperature: this.#config.temperature, ...request });
-    const known = this.#store.lookup(key);
-    if (known !== undefined) return known as Reply;
-    const reply = await this.#gate.pass(() => this.#negotiate(request, signal), signal);
-    this.#store.record(key, reply);
-    return reply;
+    for (;;) {
+      signal?.throwIfAborted();
+      const known = this.#store.lookup(key);
+      if (known !== undefined) return known as Reply;
+      const underWay = this.#underWay.get(key);
+      if (underWay === undefined) break;
+      // Where it fails it says so to whoever asked first; this one then asks for itself.
+      await underWay.catch(() => {});
+    }
+    const asked = this.#gate.pass(() => this.#negotiate(request, signal), signal);
+    this.#underWay.set(key, asked);
+    try {
+      const reply = await asked;
+      this.#store.record(key, reply);
+      return reply;
+    } finally {
+      this.#underWay.delete(key);
+    }
   }
 
   /** Goes to a laxer format where a server refuses a request, and stays there when that was the reason. */

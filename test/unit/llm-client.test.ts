@@ -189,6 +189,23 @@ test('no more requests are under way than allowed', async () => {
   expect([server.calls.length, server.busiest]).toEqual([12, 3]);
 });
 
+test('one question asked twice at once is one request; where that fails, the other one asks', async () => {
+  const server = await listen(async (_, response) => {
+    await sleep(20);
+    say(response, '{"count": 1}');
+  });
+  const asker = client(server, { retries: 0 });
+  const answers = await Promise.all([asker.ask(question()), asker.ask(question())]);
+  expect([answers.map(({ value }) => value?.count), server.calls.length]).toEqual([[1, 1], 1]);
+  server.handler = (_, response) =>
+    server.calls.length === 2 ? fail(response, 500, '') : say(response, '{"count": 2}');
+  const [first, second] = await Promise.allSettled([asker.ask(question('b')), asker.ask(question('b'))]);
+  expect([first.status, second]).toEqual([
+    'rejected',
+    { status: 'fulfilled', value: expect.objectContaining({ attempts: 1 }) },
+  ]);
+});
+
 test('an abort ends what is under way, what waits for its turn, and what waits to try again', async () => {
   const server = await listen((_, response, i) => {
     if (i === 1) fail(response, 503, '', { 'retry-after': '300' });
