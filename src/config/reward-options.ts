@@ -6,6 +6,7 @@ import { group, type Options, type Shape } from './schema.js';
 export interface RewardOptions {
   tlr: TlrOptions;
   functional: FunctionalOptions;
+  guards: GuardOptions;
   rewardModel: RewardModelOptions;
 }
 
@@ -26,6 +27,14 @@ export interface TlrOptions {
 
 export interface FunctionalOptions {
   weight: number;
+}
+
+/** What tells an honest answer from an empty one; takes the place of functional tests. */
+export interface GuardOptions {
+  when: 'unjudged' | 'always' | 'never';
+  shortest: number;
+  longest: number;
+  similarity: number;
 }
 
 export interface RewardModelOptions {
@@ -85,6 +94,22 @@ export function rewardOptionsShape(): Shape<RewardOptions> {
     functional: group({
       weight: z.number().min(0).default(2).describe('reward for passing the functional tests, and loss for failing'),
     }),
+    guards: group({
+      when: z
+        .enum(['unjudged', 'always', 'never'])
+        .default('unjudged')
+        .describe(
+          'when guards stand in for functional tests: where nothing runs the answers; beside tests, too; never',
+        ),
+      shortest: z.number().min(0).default(0.5).describe("fewest tokens of code, as a share of the reference's"),
+      longest: z.number().positive().default(2).describe("most tokens of code, as a share of the reference's"),
+      similarity: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.2)
+        .describe('least likeness to the reference: of pairs of neighbouring tokens, 0 to 1'),
+    }),
     rewardModel: group({
       weight: z.number().min(0).default(0.5).describe("weight of the reward model's score"),
       clip: z.number().positive().nullable().default(3).describe('largest score, either way; null: no limit'),
@@ -108,6 +133,7 @@ export const rewardPresets: { readonly paper: Options<RewardOptions>; readonly s
       idlePenalty: 0,
     },
     functional: { weight: 0 },
+    guards: { when: 'never' },
     rewardModel: { weight: 1, clip: null },
   },
   srcode: {
@@ -124,6 +150,7 @@ export const rewardPresets: { readonly paper: Options<RewardOptions>; readonly s
       idlePenalty: 0.5,
     },
     functional: { weight: 2 },
+    guards: { when: 'unjudged', shortest: 0.5, longest: 2, similarity: 0.2 },
     rewardModel: { weight: 0.5, clip: 3 },
   },
 };

@@ -3,12 +3,15 @@ import { SrcodeError } from '../errors.js';
 import { kernels } from '../native/kernels.js';
 import type { Span, Verdict } from '../teacher/teacher.js';
 import { type PlacedAnswer, tokensOf } from './answer.js';
+import { type GuardReport, guardGrade } from './guards.js';
 
 /** All that is known of a sampled answer. */
 export interface JudgedAnswer extends PlacedAnswer {
   verdict: Verdict;
   /** Whether it passes its functional tests; null where nothing ran it. */
   functional: boolean | null;
+  /** What guards say of it, where they were asked: they stand in for functional tests, or beside them. */
+  guards?: GuardReport | undefined;
   /** The reward model's score; null without one. */
   score: number | null;
 }
@@ -47,14 +50,15 @@ export function answerReward(answer: JudgedAnswer, options: RewardOptions): Answ
   const { tlr } = options;
   const length = answer.offsets.length - 1;
   if (length < 1) throw new SrcodeError('ERR_INVALID_ARG', 'Expected an answer of at least one token, received none');
-  if (answer.functional === null && (options.functional.weight > 0 || (tlr.functionalGate && tlr.delivery !== 'off'))) {
+  const grade = gradeOf(answer);
+  if (grade === null && (options.functional.weight > 0 || (tlr.functionalGate && tlr.delivery !== 'off'))) {
     throw new SrcodeError(
       'ERR_INVALID_ARG',
       'Expected to know whether the answer passes its functional tests: functional.weight and tlr.functionalGate need it. ' +
-        'Give the task a judge, or set them to 0 and false.',
+        'Give the task a judge, let guards stand in for it (guards.when), or set them to 0 and false.',
     );
   }
-  const functional = answer.functional === null ? 0 : options.functional.weight * (answer.functional ? 1 : -1);
+  const functional = options.functional.weight * (grade ?? 0);
   const rewardModel = options.rewardModel.weight * clamp(answer.score ?? 0, options.rewardModel.clip ?? Infinity);
   const secureTokens = tokensOf(
     answer.verdict.spans.map((secure) => secure.span),
@@ -71,7 +75,7 @@ export function answerReward(answer: JudgedAnswer, options: RewardOptions): Answ
   if (tlr.delivery === 'off') return plain;
 
   const earned = secureReward(answer, secureTokens, options);
-  const most = tlr.functionalGate && answer.functional !== true ? 0 : (tlr.cap ?? Infinity);
+  const most = tlr.functionalGate && grade !== 1 ? 0 : (tlr.cap ?? Infinity);
   const whole = sum(earned);
   const kept = whole > most ? most / whole : 1;
   const lost = idleLoss(answer, options);
@@ -117,6 +121,15 @@ export function batchRewards(
     kl,
     beta,
   });
+}
+
+/** 1 for an answer that does what was asked, down to -1, by tests and by guards; null where neither was asked. */
+function gradeOf({ functional, guards }: JudgedAnswer): number | null {
+  const grades = [
+    ...(functional === null ? [] : [functional ? 1 : -1]),
+    ...(guards === undefined ? [] : [guardGrade(guards)]),
+  ];
+  return grades.length === 0 ? null : Math.min(...grades);
 }
 
 /** ρ of Eq. 2: by number and severity of the findings, bounded. A missing step weighs like a finding. */

@@ -1,3 +1,4 @@
+import type { Expectation } from '../reward/index.js';
 import type { Teacher } from '../teacher/teacher.js';
 
 /** Splits share no prompt; what else they do not share is the task's to say. */
@@ -9,6 +10,8 @@ export interface TaskPrompt {
   readonly text: string;
   /** What reports group by, e.g. `{ k: '2', mode: 'completion' }`. */
   readonly labels: Readonly<Record<string, string>>;
+  /** What guards look for in an answer where no judge runs it. */
+  readonly expects?: Expectation;
 }
 
 /** A prompt with an answer: the bytes that the model sampled, without special tokens. */

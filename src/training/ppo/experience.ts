@@ -1,9 +1,9 @@
 import type { PpoConfig } from '../../config/ppo.js';
 import type { Model } from '../../native/model.js';
-import { type AnswerReward, answerReward, batchRewards } from '../../reward/index.js';
+import { type AnswerReward, answerReward, batchRewards, type GuardReport, guardAnswers } from '../../reward/index.js';
 import { type Rollout, rollOut, sequenceOf } from '../../rollout/rollout.js';
 import { answerLogProbs, answerScores, answerValues } from '../../rollout/score.js';
-import type { Judgement } from '../../tasks/task.js';
+import type { Judgement, Task } from '../../tasks/task.js';
 import type { Verdicts } from '../../tasks/verdicts.js';
 import type { Verdict } from '../../teacher/teacher.js';
 import type { Tokenizer } from '../../tokenizer/index.js';
@@ -38,6 +38,8 @@ export interface Experience {
   scores: number[] | undefined;
   verdicts: Verdict[];
   judgements: Judgement[] | undefined;
+  /** What guards say of the answers, where they are asked. */
+  guarded: GuardReport[] | undefined;
   earned: AnswerReward[];
   /** [N] log π_old - log π_ref. */
   kl: Float32Array;
@@ -95,14 +97,21 @@ export async function collect(
   state.normalizer ??= scores === undefined ? undefined : normalizerOf(scores, config);
   const taught = await phases.time('teach', () => verdicts.teach(rollouts));
   const judgements = await phases.time('judge', () => verdicts.judge(rollouts, { attack: false }));
+  const { task } = verdicts;
+  const { when } = config.reward.guards;
+  const guarded =
+    when === 'always' || (when === 'unjudged' && judgements === undefined)
+      ? await phases.time('guard', () => guardRollouts(rollouts, task, config))
+      : undefined;
 
   const earned = rollouts.map((rollout, b) =>
     answerReward(
       {
-        ...verdicts.task.program(rollout),
+        ...task.program(rollout),
         offsets: rollout.offsets,
         verdict: taught[b] as Verdict,
         functional: judgements?.[b]?.functional ?? null,
+        guards: guarded?.[b],
         score: rewardScore(scores?.[b], rollout, config, state),
       },
       config.reward,
@@ -122,8 +131,19 @@ export async function collect(
     scores,
     verdicts: taught,
     judgements,
+    guarded,
   };
   return { ...known, earned, kl, rewards, ...assess(config, cuSeqlens, earned, rewards, values && pack(values)) };
+}
+
+function guardRollouts(rollouts: readonly Rollout[], task: Task, { reward }: PpoConfig): Promise<GuardReport[]> {
+  const answers = rollouts.map((rollout) => {
+    const { code, answerStart } = task.program(rollout);
+    const { answer, finished, prompt } = rollout;
+    const answerEnd = answerStart + answer.length;
+    return { code, answerStart, answerEnd, language: task.language, finished, expects: prompt.expects };
+  });
+  return guardAnswers(answers, reward.guards);
 }
 
 /** Turns rewards into advantages. */

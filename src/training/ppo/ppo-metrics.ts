@@ -1,4 +1,4 @@
-import { creditShare } from '../../reward/index.js';
+import { creditShare, type GuardReport } from '../../reward/index.js';
 import type { Metrics } from '../../run/run.js';
 import type { Judgement } from '../../tasks/task.js';
 import type { Verdict } from '../../teacher/teacher.js';
@@ -18,6 +18,7 @@ export function ppoMetrics(experience: Experience, updated: Updated, beta: numbe
     mean((b) => earned[b]?.breakdown[name] ?? 0);
   return {
     ...(judgements && judged(judgements, verdicts)),
+    ...(experience.guarded && guarded(experience.guarded)),
     // By the teacher: nothing found, whatever else the program does.
     'rollout/secure': mean((b) => Number(isClean(verdicts[b]))),
     'rollout/missing': mean((b) => verdicts[b]?.missing.length ?? 0),
@@ -62,6 +63,16 @@ function judged(judgements: readonly Judgement[], verdicts: readonly Verdict[]):
     // Functional by execution, secure by the teacher.
     'rollout/fs': fs,
     ...(functional > 0 && { 'rollout/secure-of-valid': fs / functional }),
+  };
+}
+
+/** The share of answers that pass all guards, and of those that fail each. */
+function guarded(reports: readonly GuardReport[]): Metrics {
+  const share = (holds: (report: GuardReport) => boolean): number => reports.filter(holds).length / reports.length;
+  const names = [...new Set(reports.flatMap(({ applied }) => applied))].sort();
+  return {
+    'rollout/guarded': share(({ failed }) => failed.length === 0),
+    ...Object.fromEntries(names.map((name) => [`guards/${name}`, share(({ failed }) => failed.includes(name))])),
   };
 }
 

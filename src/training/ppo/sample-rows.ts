@@ -27,6 +27,8 @@ export interface PpoSampleRow {
   missing: string[];
   compiled: boolean | null;
   functional: boolean | null;
+  /** Guards that the answer fails; null where none were asked. */
+  guards: string[] | null;
   /** By the teacher. */
   secureVerdict: boolean;
 }
@@ -70,6 +72,7 @@ export function sampleRows(
       missing: verdict?.missing ?? [],
       compiled: judgement?.compiled ?? null,
       functional: judgement?.functional ?? null,
+      guards: experience.guarded?.[b]?.failed ?? null,
       secureVerdict: isClean(verdict),
     };
   });
