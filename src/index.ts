@@ -12,6 +12,8 @@ export {
   benchSft,
   type KernelBenchRow,
 } from './bench/index.js';
+export type { EnsembleConfig } from './config/ensemble.js';
+export type { LlmConfig } from './config/llm.js';
 export { type PpoConfig, ppoPresets } from './config/ppo.js';
 export type { PretrainConfig } from './config/pretrain.js';
 export { pretrainPresets } from './config/pretrain.js';
@@ -53,12 +55,16 @@ export {
   answerReward,
   batchRewards,
   creditShare,
+  type Expectation,
+  type GuardReport,
+  guardAnswers,
   type JudgedAnswer,
   tokensOf,
 } from './reward/index.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
 export { loadTask } from './tasks/load.js';
 export type { Judgement, Mutant, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
+export { type TeacherOptions, teacherOf } from './tasks/teachers.js';
 export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
 export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';
