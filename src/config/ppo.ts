@@ -121,7 +121,9 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .array(z.string().min(1))
       .min(1)
       .default(['task'])
-      .describe('who judges programs: task (its own), family, replay:FILE, llm:MODEL@URL; several make an ensemble'),
+      .describe(
+        'who judges programs: task (its own), embedded, family, replay:FILE, llm:MODEL@URL; several make an ensemble',
+      ),
     ensemble: group(ensembleShape()),
     llm: group(llmShape()),
     template: z

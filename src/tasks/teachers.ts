@@ -1,3 +1,4 @@
+import { embeddedTeacher } from '../analysis/analysis.js';
 import { type EnsembleConfig, ensembleSchema } from '../config/ensemble.js';
 import { type LlmConfig, llmSchema } from '../config/llm.js';
 import { SrcodeError } from '../errors.js';
@@ -18,7 +19,7 @@ export interface TeacherOptions {
 
 /**
  * A teacher by name, or several as one:
- * `task` (the task's own), `family`, `replay:FILE`, `llm:MODEL@URL`.
+ * `task` (the task's own), `embedded`, `family`, `replay:FILE`, `llm:MODEL@URL`.
  * @throws ERR_CONFIG for another name.
  */
 export async function teacherOf(names: string | readonly string[], options: TeacherOptions = {}): Promise<Teacher> {
@@ -41,12 +42,13 @@ interface Means {
 async function member(name: string, { own, llm, store, budget }: Means): Promise<Teacher> {
   if (name === 'task' && own !== undefined) return own;
   if (name === 'family') return (await import('./family/teacher.js')).familyTeacher;
+  if (name === 'embedded') return embeddedTeacher;
   const [, kind, rest = ''] = /^(replay|llm):(.+)$/s.exec(name) ?? [];
   if (kind === 'replay') return replayTeacher(rest);
   const [, model, baseUrl] = /^(.+)@(https?:.+)$/.exec(rest) ?? [];
   if (kind === 'llm' && model !== undefined && baseUrl !== undefined) {
     return llmTeacher(new LlmClient({ model, baseUrl }, llm, { store, budget }));
   }
-  const known = [...(own === undefined ? [] : ['task']), 'family', 'replay:FILE', 'llm:MODEL@URL'];
+  const known = [...(own === undefined ? [] : ['task']), 'embedded', 'family', 'replay:FILE', 'llm:MODEL@URL'];
   throw new SrcodeError('ERR_CONFIG', `teacher: expected one of ${known.join(', ')}, received ${JSON.stringify(name)}`);
 }

@@ -345,6 +345,7 @@ describe('teachers by name', () => {
   test('the family’s, a task’s own, models, and several', async () => {
     const own: Teacher = { id: 'own', judge: () => Promise.reject(new Error('not asked')) };
     expect((await teacherOf('task', { own })).id).toBe('own');
+    expect((await teacherOf('embedded')).id).toMatch(/^embedded/);
     expect((await teacherOf('family')).id).toMatch(/^family/);
     expect((await teacherOf('llm:org/model@v2@http://localhost:1/v1')).id).toBe(`llm:org/model@v2:${promptVersion}`);
     const both = await teacherOf(['task', 'llm:m@http://localhost:1/v1'], {
@@ -355,6 +356,8 @@ describe('teachers by name', () => {
   });
 
   test.each(['task', 'familly', 'llm:model', 'llm:@http://x', 'replay:', 'gpt'])('%s is none', async (name) => {
-    await expect(teacherOf(name)).rejects.toThrow(/teacher: expected one of family, .*llm:MODEL@URL, received/);
+    await expect(teacherOf(name)).rejects.toThrow(
+      /teacher: expected one of embedded, family, .*llm:MODEL@URL, received/,
+    );
   });
 });
