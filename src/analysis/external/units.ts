@@ -127,6 +127,15 @@ function sharedForm(text: string, names: ReadonlySet<string>, reserved: Readonly
   return { text: plain.replaceAll('\u0001', '#'), names: [...names], macros };
 }
 
+/** The functions that a C source defines, `main` aside. */
+export async function definedFunctions(code: Uint8Array): Promise<string[]> {
+  const source = (await CParser.load()).parse(code);
+  const names = source.root.children
+    .filter(({ type }) => type === 'function_definition')
+    .flatMap((node) => declaredNames(node).map((name) => source.text(name)));
+  return [...new Set(names)].filter((name) => name !== 'main');
+}
+
 /** What a declaration of the top level declares: functions, variables, types; not its parameters. */
 function declaredNames(node: CNode): CNode[] {
   if (node.type === 'function_definition' || node.type === 'declaration' || node.type === 'type_definition') {
