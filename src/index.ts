@@ -59,6 +59,8 @@ export {
   type GuardReport,
   guardAnswers,
   type JudgedAnswer,
+  type MarkedToken,
+  markedTokens,
   tokensOf,
 } from './reward/index.js';
 export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';

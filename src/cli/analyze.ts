@@ -2,13 +2,25 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import pc from 'picocolors';
 import type { Argv, CommandModule } from 'yargs';
-import type { Analysis } from '../analysis/analysis.js';
+import { together } from '../concurrent.js';
+import { assignmentLayer } from '../config/layers.js';
+import { resolveConfig } from '../config/resolve.js';
+import { teacherSchema } from '../config/teacher.js';
 import { SrcodeError } from '../errors.js';
 import { io } from '../files.js';
+import { markedTokens } from '../reward/marked-tokens.js';
+import { Journal } from '../run/journal.js';
+import type { Verdict } from '../teacher/teacher.js';
+import { tokenTexts } from '../tokenizer/token-texts.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { runCommand } from './command.js';
 
 interface AnalyzeArgs {
   path: string;
+  teacher: string[];
+  set?: string[] | undefined;
+  journal?: string | undefined;
+  tokens?: string | undefined;
   json?: boolean | undefined;
 }
 
@@ -26,6 +38,8 @@ interface FileReport {
   }[];
   spans: { kind: string; start: number; end: number; obligation: string }[];
   parseOk: boolean;
+  /** With `--tokens`: those of the file, and whether spans reward them. */
+  tokens?: { id: number; start: number; end: number; secure: boolean }[];
 }
 
 const extensions: Readonly<Record<string, 'c' | 'cpp'>> = {
@@ -48,6 +62,29 @@ export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
         demandOption: true,
         describe: 'a file, or a folder with all C files in it and below',
       })
+      .option('teacher', {
+        type: 'string',
+        array: true,
+        default: ['embedded'],
+        requiresArg: true,
+        describe: 'who judges: embedded, replay:FILE, llm:MODEL@URL; several make an ensemble',
+      })
+      .option('set', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'an option of teachers: --set llm.budget.tokens=100000 --set ensemble.combine=vote',
+      })
+      .option('journal', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'file that keeps what language models answer: nothing in it is asked again, replay:FILE reads it',
+      })
+      .option('tokens', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder of a tokenizer, or "tiny": shows which tokens the spans reward, in ⟦⟧',
+      })
       .option('json', {
         type: 'boolean',
         describe: 'one entry a file, and errors, as JSON on stdout',
@@ -55,7 +92,7 @@ export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
   handler: (args) =>
     runCommand(
       args,
-      ({ signal }) => analyzeAll(args.path, signal),
+      ({ signal }) => analyzeAll(args, signal),
       (reports) => reports.map(({ report, code }) => listing(report, code)).join('\n'),
       (reports) => {
         const found = reports.reduce((sum, { report }) => sum + report.findings.length, 0);
@@ -81,15 +118,35 @@ class Report {
   }
 }
 
-async function analyzeAll(path: string, signal: AbortSignal): Promise<Report[]> {
-  const { analyze, load } = await import('../analysis/analysis.js');
-  await load();
+/** Files that are judged at once. */
+const batch = 64;
+
+async function analyzeAll(
+  { path, teacher: names, set, journal, tokens }: AnalyzeArgs,
+  signal: AbortSignal,
+): Promise<Report[]> {
+  const { teacherOf } = await import('../tasks/teachers.js');
+  const config = resolveConfig(teacherSchema, [assignmentLayer(set ?? [])]);
   const files = filesOf(path);
-  return files.map(([file, language]) => {
-    signal.throwIfAborted();
-    const code = io('read', file, () => readFileSync(file));
-    return new Report(reportOf(file, code, analyze(code, { language })), code);
-  });
+  const store = journal === undefined ? undefined : new Journal(journal);
+  try {
+    const teacher = await teacherOf(names, { ...config, store });
+    const tokenizer =
+      tokens === undefined ? undefined : await (await import('../tokenizer/index.js')).Tokenizer.load(tokens);
+    const reports: Report[] = [];
+    for (let at = 0; at < files.length; at += batch) {
+      const judged = await together(files.slice(at, at + batch), signal, async ([file, language], signal) => {
+        signal.throwIfAborted();
+        const code = io('read', file, () => readFileSync(file));
+        const verdict = await teacher.judge(code, { language }, { signal });
+        return new Report(reportOf(file, code, verdict, tokenizer), code);
+      });
+      reports.push(...judged);
+    }
+    return reports;
+  } finally {
+    store?.close();
+  }
 }
 
 function filesOf(path: string): [file: string, language: 'c' | 'cpp'][] {
@@ -112,7 +169,13 @@ function filesOf(path: string): [file: string, language: 'c' | 'cpp'][] {
   return files;
 }
 
-function reportOf(file: string, code: Uint8Array, { findings, spans, parseOk }: Analysis): FileReport {
+function reportOf(
+  file: string,
+  code: Uint8Array,
+  { findings, spans, parseOk }: Verdict,
+  tokenizer: Tokenizer | undefined,
+): FileReport {
+  const rewarded = spans.map(({ span }) => span);
   return {
     file,
     findings: findings.map(({ cwe, severity, span: { start, end }, rule, message }) => ({
@@ -126,6 +189,7 @@ function reportOf(file: string, code: Uint8Array, { findings, spans, parseOk }: 
     })),
     spans: spans.map(({ kind, span: { start, end }, obligation }) => ({ kind, start, end, obligation })),
     parseOk,
+    ...(tokenizer && { tokens: markedTokens(code, rewarded, tokenizer) }),
   };
 }
 
@@ -139,7 +203,7 @@ function lineAt(code: Uint8Array, byte: number): number {
 const colours = { high: pc.red, medium: pc.yellow, low: pc.cyan } as const;
 
 /** The code with what was found under its lines, and the credited parts in green. */
-function listing({ file, findings, spans, parseOk }: FileReport, code: Buffer): string {
+function listing({ file, findings, spans, parseOk, tokens }: FileReport, code: Buffer): string {
   const head = `${pc.bold(file)}  ${findings.length} findings, ${spans.length} secure spans${parseOk ? '' : ', does not parse whole'}`;
   const lines: string[] = [head];
   let start = 0;
@@ -148,7 +212,9 @@ function listing({ file, findings, spans, parseOk }: FileReport, code: Buffer): 
     const here = findings.filter((finding) => finding.line === i + 1);
     const credited = spans.filter((span) => span.start <= end && span.end > start);
     if (here.length > 0 || credited.length > 0) {
-      lines.push(`${String(i + 1).padStart(5)}  ${paint(code, start, end, credited)}`);
+      lines.push(
+        `${String(i + 1).padStart(5)}  ${tokens ? paintTokens(code, start, end, tokens) : paint(code, start, end, credited)}`,
+      );
       for (const { cwe, severity, rule, message } of here) {
         lines.push(`       ${colours[severity as keyof typeof colours](`${cwe} ${severity}`)} ${message} (${rule})`);
       }
@@ -160,6 +226,13 @@ function listing({ file, findings, spans, parseOk }: FileReport, code: Buffer): 
     start = end + 1;
   }
   return lines.join('\n');
+}
+
+/** The tokens of a line with bars between them, those that are rewarded in brackets. */
+function paintTokens(code: Buffer, start: number, end: number, tokens: NonNullable<FileReport['tokens']>): string {
+  const here = tokens.filter((token) => token.start < end && token.end > start);
+  const texts = tokenTexts(here.map((token) => code.subarray(Math.max(start, token.start), Math.min(end, token.end))));
+  return here.map(({ secure }, i) => (secure ? pc.green(`⟦${texts[i]}⟧`) : (texts[i] ?? ''))).join(pc.dim('|'));
 }
 
 function paint(code: Buffer, start: number, end: number, spans: readonly { start: number; end: number }[]): string {

@@ -8,4 +8,5 @@ export {
   guardAnswers,
   guardGrade,
 } from './guards.js';
+export { type MarkedToken, markedTokens } from './marked-tokens.js';
 export { type AnswerReward, answerReward, batchRewards, type JudgedAnswer, type RewardBreakdown } from './reward.js';
