@@ -27,8 +27,10 @@ export async function load(): Promise<void> {
  */
 export function analyze(code: Uint8Array, _about: { language: Language }): Analysis {
   if (parser === undefined) throw new Error('Call load() before analyze()');
+  const { parse } = parser;
   const source = parser.parse(code);
-  const { findings, credits } = judge(new Program(source), families);
+  const program = new Program(source, (expansion) => parse.call(parser, expansion));
+  const { findings, credits } = judge(program, families);
   return {
     findings: findings
       .map(({ rule: id, node, message }) => {

@@ -189,7 +189,7 @@ export function applyLibrary(walk: Walk, event: CallEvent): Value | undefined {
     case 'fscanf':
     case 'sscanf':
     case '__isoc99_scanf':
-      return scan(walk, event, name.endsWith('scanf') && !/^(f|s)/.test(name) ? 0 : 1);
+      return scan(walk, event, /^(fscanf|sscanf)$/.test(name) ? 1 : 0);
     case 'read':
     case 'recv':
     case 'recvfrom':
@@ -381,6 +381,15 @@ export function applyLibrary(walk: Walk, event: CallEvent): Value | undefined {
     return walk.fresh(intType, Source.own, { range: { lo: 0, hi: 1 }, origin });
   }
   if (!keepsNothing.test(name) && !/^(is|to)[a-z]+$/.test(name)) return undefined;
+  // What is given by address is what the function writes its results to.
+  if (!/^(str|mem|v?f?printf|f?puts|is|to|ato)/.test(name)) {
+    for (const { value } of args) {
+      const region = value.targets[0]?.region;
+      if (region?.kind !== 'variable' || region.type.kind === 'array') continue;
+      walk.forget(region.id, state);
+      state.store.set(region.id, walk.fresh(region.type, Source.own, { origin }));
+    }
+  }
   const returnsPointer = nullable.has(name);
   return walk.fresh(unknownType, Source.own, { origin, ...(returnsPointer && { nullable: 'maybe' }) });
 }
@@ -633,11 +642,19 @@ export function formatted(
                 : decimal(digits);
       lo += Math.max(width ?? 0, 1);
       hi += Math.max(width ?? 0, most);
-      if (value !== undefined && letter === 'c') parts.push(value);
+      if (value === undefined) continue;
+      if (letter === 'c') parts.push(value);
+      else if (value.source !== Source.own) {
+        const digits = walk.fresh(charType, value.source);
+        state.facts.allow(digits.number.symbol, numerals);
+        parts.push(digits);
+      }
     }
   }
   return { length: { lo, hi }, parts };
 }
+
+const numerals: bigint = characterSet((code) => /[0-9a-fA-FxX.+]/.test(String.fromCharCode(code)));
 
 function decimal({ lo, hi }: Range): number {
   const digits = (value: number): number => (Number.isFinite(value) ? String(Math.trunc(value)).length : 20);

@@ -1,5 +1,5 @@
 import { type CNode, type CSource, child, descendants } from '../c/syntax.js';
-import { type CType, declared, specifier, type TypeNames } from './types.js';
+import { byName, type CType, declared, specifier, type TypeNames } from './types.js';
 
 export interface Parameter {
   name: string;
@@ -33,6 +33,8 @@ export class Program {
   readonly globals: Map<string, Global> = new Map();
   /** Macros without parameters, as text. */
   readonly macros: Map<string, string> = new Map();
+  /** Macros with parameters. */
+  readonly functionMacros: Map<string, { parameters: string[]; body: string }> = new Map();
   readonly enumerators: Map<string, number> = new Map();
   /** Functions that code calls by name. */
   readonly called: Set<string> = new Set();
@@ -41,16 +43,70 @@ export class Program {
   /** Functions that run in a thread of their own. */
   readonly threads: Set<string> = new Set();
 
-  constructor(source: CSource) {
+  readonly #types = new WeakMap<CNode, CType>();
+
+  readonly #parse: (code: Uint8Array) => CSource;
+  readonly #expansions = new Map<CNode, CNode | null>();
+  readonly #expanded: { base: number; source: CSource }[] = [];
+  #end: number;
+
+  /** @param parse - For what macros with parameters become. */
+  constructor(source: CSource, parse: (code: Uint8Array) => CSource) {
     this.source = source;
+    this.#parse = parse;
+    this.#end = source.root.end + 1;
     this.#collect(source.root);
     this.#references(source.root);
   }
 
-  text = (node: Pick<CNode, 'start' | 'end'>): string => this.source.text(node);
+  text = ({ start, end }: Pick<CNode, 'start' | 'end'>): string => {
+    const from = this.#expanded.findLast(({ base }) => base <= start);
+    return from === undefined
+      ? this.source.text({ start, end })
+      : from.source.text({ start: start - from.base, end: end - from.base });
+  };
+
+  /** Where a node is in the code: what a macro became is where the macro is used. */
+  origin(node: CNode): CNode {
+    let at = node;
+    while (at.start >= this.source.root.end + 1 && at.parent !== null) at = at.parent;
+    return at;
+  }
+
+  /** The expression that a macro with parameters becomes; undefined for a call that is none. */
+  expand(call: CNode): CNode | undefined {
+    const kept = this.#expansions.get(call);
+    if (kept !== undefined) return kept ?? undefined;
+    const callee = child(call, 'function');
+    const macro = callee === undefined ? undefined : this.functionMacros.get(this.text(callee));
+    const given = child(call, 'arguments')?.children.map((argument) => this.text(argument)) ?? [];
+    this.#expansions.set(call, null);
+    if (macro === undefined || macro.parameters.length !== given.length || macro.body.includes('#')) return undefined;
+    const body = macro.body.replace(/\\\n/g, ' ').replace(/[A-Za-z_]\w*/g, (word) => {
+      const at = macro.parameters.indexOf(word);
+      return at < 0 ? word : (given[at] as string);
+    });
+    const source = this.#parse(Buffer.from(`int x = ${body};`));
+    const declarator = source.root.children[0]?.children.find(({ type }) => type === 'init_declarator');
+    const value = declarator === undefined ? undefined : child(declarator, 'value');
+    if (!source.parseOk || value === undefined) return undefined;
+    const base = this.#end;
+    this.#expanded.push({ base, source });
+    this.#end += source.root.end + 1;
+    const expansion = moved(value, base, call);
+    this.#expansions.set(call, expansion);
+    return expansion;
+  }
 
   type(node: CNode | undefined): CType {
-    return specifier(node, this.text, this.names);
+    if (node === undefined) return specifier(node, this.text, this.names);
+    let type = this.#types.get(node);
+    if (type === undefined) {
+      type = specifier(node, this.text, this.names);
+      // A record that is still to come has no type yet.
+      if (type.kind !== 'unknown') this.#types.set(node, type);
+    }
+    return type;
   }
 
   /** A `type_descriptor`, as in a cast or `sizeof(int *)`. */
@@ -63,6 +119,11 @@ export class Program {
       else if (at.type === 'abstract_function_declarator') type = { kind: 'function' };
     }
     return type;
+  }
+
+  /** The type of a name. */
+  named(name: string): CType {
+    return byName(name, this.names);
   }
 
   /** A name that a macro stands for, else itself. */
@@ -83,17 +144,17 @@ export class Program {
           this.#function(item);
           break;
         case 'declaration':
-          this.#types(item);
+          this.#records(item);
           this.#globals(item);
           break;
         case 'type_definition':
-          this.#types(item);
+          this.#records(item);
           this.#typedef(item);
           break;
         case 'struct_specifier':
         case 'union_specifier':
         case 'enum_specifier':
-          this.#types(item);
+          this.#records(item);
           break;
         case 'preproc_def': {
           const name = child(item, 'name');
@@ -106,6 +167,14 @@ export class Program {
                     .replace(/\/\*.*?\*\/|\/\/.*$/gs, '')
                     .trim();
             this.macros.set(this.text(name), text);
+          }
+          break;
+        }
+        case 'preproc_function_def': {
+          const [name, parameters, value] = ['name', 'parameters', 'value'].map((field) => child(item, field));
+          if (name !== undefined && parameters !== undefined && value !== undefined) {
+            const names = parameters.children.map((parameter) => this.text(parameter));
+            this.functionMacros.set(this.text(name), { parameters: names, body: this.text(value).trim() });
           }
           break;
         }
@@ -126,7 +195,7 @@ export class Program {
     }
   }
 
-  #types(node: CNode): void {
+  #records(node: CNode): void {
     for (const at of descendants(node)) {
       if (at.type === 'enum_specifier') this.#enumerators(at);
       if (at.type !== 'struct_specifier' && at.type !== 'union_specifier') continue;
@@ -224,4 +293,11 @@ export class Program {
       }
     }
   }
+}
+
+function moved(node: CNode, by: number, parent: CNode): CNode {
+  const children: CNode[] = [];
+  const copy: CNode = { ...node, start: node.start + by, end: node.end + by, parent, children };
+  for (const below of node.children) children.push(moved(below, by, copy));
+  return copy;
 }

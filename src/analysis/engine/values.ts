@@ -28,6 +28,8 @@ export interface Region {
   readonly node: CNode;
   /** The text of a string literal. */
   readonly text?: string;
+  /** How far what it holds is to be trusted, where nothing else says so. */
+  readonly source?: Source;
   /** The function's activation that it belongs to. */
   readonly frame: number;
 }

@@ -92,6 +92,7 @@ export class Walk {
   #steps = 0;
   #started = new Set<string>();
   readonly #constants = new Map<string, Value | null>();
+  readonly #found = new Map<string, Value>();
 
   constructor(program: Program, families: readonly RuleFamily[], off: ReadonlySet<string> = new Set()) {
     this.program = program;
@@ -101,7 +102,7 @@ export class Walk {
   }
 
   run(): void {
-    for (const family of this.families) family.unit?.(this);
+    if (this.off.size === 0) for (const family of this.families) family.unit?.(this);
     const { functions, called, passed } = this.program;
     const roots = [...functions.values()].filter(
       ({ name }) => name === 'main' || !called.has(name) || passed.has(name),
@@ -116,12 +117,14 @@ export class Walk {
   }
 
   report(rule: string, node: CNode, message: string): void {
-    const key = `${rule}@${node.start}`;
-    if (!this.findings.has(key)) this.findings.set(key, { rule, node, message });
+    const at = this.program.origin(node);
+    const key = `${rule}@${at.start}`;
+    if (!this.findings.has(key)) this.findings.set(key, { rule, node: at, message });
   }
 
   /** Whether a defence is in force; it becomes a candidate for credit. */
-  holds(from: Pick<CNode, 'start' | 'end'>): boolean {
+  holds(node: CNode): boolean {
+    const from = this.program.origin(node);
     const key = `${from.start}:${from.end}`;
     if (this.off.has(key)) return false;
     if (!this.guards.has(key)) this.guards.set(key, { key, start: from.start, end: from.end });
@@ -210,6 +213,21 @@ export class Walk {
       if (depth > 1 && this.#reaches(b, to, slack - offset, facts, depth - 1)) return true;
     }
     return false;
+  }
+
+  /** How far the number itself is to be trusted. */
+  sourceOf({ symbol }: Linear): Source {
+    return (this.#symbols[symbol] as { source: Source }).source;
+  }
+
+  /** Whether a value that is taken for a pointer came as a number. */
+  cameAsNumber({ number, targets, origin }: Value): boolean {
+    return (
+      targets.length === 0 &&
+      number.symbol !== 0 &&
+      (this.#symbols[number.symbol] as { range: Range }).range.hi < Infinity &&
+      origin?.callee !== 'getenv'
+    );
   }
 
   isNull(value: Value, facts: Facts): 'no' | 'maybe' | 'yes' | 'unknown' {
@@ -326,7 +344,13 @@ export class Walk {
     const global = this.program.globals.get(name);
     if (global === undefined) return undefined;
     const type = sizedBy(global.type, global.value);
-    return { key: `@${name}`, type, region: this.#region(`@${name}`, type, global.node, 'global', 0) };
+    const region = this.#region(`@${name}`, type, global.node, 'global', 0);
+    const text = global.constant && global.value !== undefined ? this.stringOf(global.value) : undefined;
+    return {
+      key: `@${name}`,
+      type,
+      region: text === undefined || type.kind !== 'array' ? region : { ...region, text },
+    };
   }
 
   // ---- joins
@@ -374,10 +398,10 @@ export class Walk {
       return one.uninitialised ? two : one;
     }
     const [r1, r2] = [this.range(one.number, a.facts), this.range(two.number, b.facts)];
-    const targets = [...one.targets];
-    for (const target of two.targets)
-      if (!targets.some(({ region }) => region.id === target.region.id)) targets.push(target);
     const [n1, n2] = [this.isNull(one, a.facts), this.isNull(two, b.facts)];
+    const targets = n1 === 'yes' ? [] : [...one.targets];
+    for (const target of n2 === 'yes' ? [] : two.targets)
+      if (!targets.some(({ region }) => region.id === target.region.id)) targets.push(target);
     const pointer = one.type.kind === 'pointer' || two.type.kind === 'pointer' || targets.length > 0;
     const nullable =
       [n1, n2].includes('maybe') || (n1 === 'yes') !== (n2 === 'yes')
@@ -572,12 +596,29 @@ export class Walk {
       if (key.startsWith(`${from}.`)) state.store.set(to + key.slice(from.length), value);
   }
 
+  /** The value that memory has that nobody wrote to: the same on every path, until an unknown function gets hold of it. */
+  #untouched(key: string, id: string, state: State, make: () => Value): Value {
+    const name = `${key}^${state.store.get(`^${id}`)?.number.symbol ?? 0}`;
+    let value = this.#found.get(name);
+    if (value === undefined) {
+      value = make();
+      this.#found.set(name, value);
+    }
+    state.store.set(key, value);
+    return value;
+  }
+
+  #renew(id: string, state: State): void {
+    state.store.set(`^${id}`, this.fresh(intType, Source.own));
+  }
+
   /** Forgets a variable and its parts. */
   forget(key: string, state: State): void {
     for (const other of [...state.store.keys()]) {
       if (other === key || (other.startsWith(key) && /[.[#]/.test(other[key.length] as string)))
         state.store.delete(other);
     }
+    this.#renew(key, state);
   }
 
   #if(node: CNode, state: State): void {
@@ -658,8 +699,8 @@ export class Walk {
     for (const family of this.#listeners) family.loop?.(this, { node, state });
     const entry = new State(state);
     const skipped = after || condition === undefined ? null : this.branch(condition, new State(entry), null, true).no;
-    this.#widen(entry, body, condition, update);
-    const endless = condition === undefined || this.#always(condition);
+    this.#widen(node, entry);
+    const endless = condition === undefined || this.always(condition);
     let exit: State = entry;
     for (let round = 0; round < 2; round++) {
       const ways = condition === undefined || after ? null : this.branch(condition, new State(entry), null, true);
@@ -705,16 +746,17 @@ export class Walk {
     return true;
   }
 
-  #always(condition: CNode): boolean {
+  /** A condition that is a constant, and true. */
+  always(condition: CNode): boolean {
     const { symbol, offset } = this.quietly(() => this.evaluate(condition, new State()).number);
     return symbol === 0 && offset !== 0;
   }
 
   // Forgets what the loop changes, but for numbers that only grow or only shrink.
-  #widen(state: State, body: CNode | undefined, condition: CNode | undefined, update: CNode | undefined): void {
+  #widen(loop: CNode, state: State): void {
     const scratch = new State(state);
-    const changes = new Map<string, { grows: boolean; shrinks: boolean }>();
-    const note = (target: CNode | undefined, grows: boolean, shrinks: boolean): void => {
+    const changes = new Map<string, { grows: boolean; shrinks: boolean; set: boolean }>();
+    const note = (target: CNode | undefined, grows: boolean, shrinks: boolean, set = false): void => {
       if (target === undefined) return;
       const place = this.quietly(() => this.locate(target, scratch));
       if (place === undefined) return;
@@ -722,53 +764,49 @@ export class Walk {
       changes.set(place.key, {
         grows: grows || (old?.grows ?? false),
         shrinks: shrinks || (old?.shrinks ?? false),
+        set: set || (old?.set ?? false),
       });
     };
-    for (const part of [condition, update, body]) {
-      if (part === undefined) continue;
-      for (const at of descendants(part)) {
-        if (at.type === 'update_expression') note(child(at, 'argument'), at.operator === '++', at.operator === '--');
-        else if (at.type === 'assignment_expression') {
-          const right = child(at, 'right');
-          const left = child(at, 'left');
-          const step =
-            right === undefined || at.operator === '='
-              ? undefined
-              : this.quietly(() => this.evaluate(right, scratch).number);
-          const positive = step !== undefined && step.symbol === 0 && step.offset >= 0;
-          if (at.operator === '+=' && positive) note(left, true, false);
-          else if (at.operator === '-=' && positive) note(left, false, true);
-          else if (
-            at.operator === '=' &&
-            right?.type === 'binary_expression' &&
-            left !== undefined &&
-            this.text(child(right, 'left') ?? right) === this.text(left) &&
-            /^\d+$/.test(this.text(child(right, 'right') ?? right)) &&
-            /^[+-]$/.test(right.operator)
-          ) {
-            note(left, right.operator === '+', right.operator === '-');
-          } else note(left, true, true);
-        } else if (at.type === 'pointer_expression' && at.operator === '&' && at.parent?.type === 'argument_list') {
-          note(child(at, 'argument'), true, true);
-        }
+    for (const at of changesIn(loop)) {
+      if (at.type === 'update_expression') note(child(at, 'argument'), at.operator === '++', at.operator === '--');
+      else if (at.type === 'assignment_expression') {
+        const right = child(at, 'right');
+        const left = child(at, 'left');
+        const step =
+          right === undefined || at.operator === '='
+            ? undefined
+            : this.quietly(() => this.evaluate(right, scratch).number);
+        const positive = step !== undefined && step.symbol === 0 && step.offset >= 0;
+        if (at.operator === '+=' && positive) note(left, true, false);
+        else if (at.operator === '-=' && positive) note(left, false, true);
+        else if (
+          at.operator === '=' &&
+          right?.type === 'binary_expression' &&
+          left !== undefined &&
+          this.text(child(right, 'left') ?? right) === this.text(left) &&
+          /^\d+$/.test(this.text(child(right, 'right') ?? right)) &&
+          /^[+-]$/.test(right.operator)
+        ) {
+          note(left, right.operator === '+', right.operator === '-');
+        } else note(left, true, true, at.operator === '=');
+      } else if (at.type === 'pointer_expression' && at.operator === '&' && at.parent?.type === 'argument_list') {
+        note(child(at, 'argument'), true, true);
       }
     }
-    for (const [key, { grows, shrinks }] of changes) {
+    for (const [key, { grows, shrinks, set }] of changes) {
       const old = state.store.get(key);
       if (old === undefined) continue;
+      if (old.targets.length > 0 && set) {
+        state.store.set(key, this.fresh(old.type, old.source));
+        continue;
+      }
       if (old.targets.length > 0) {
-        const moved = this.fresh(sizeType, Source.own);
-        const range = { lo: grows && !shrinks ? 0 : -Infinity, hi: shrinks && !grows ? 0 : Infinity };
         const targets = old.targets.map(({ region, offset }) => {
-          const symbol = this.fresh(longType, Source.own, {
-            range: {
-              lo: range.lo === 0 ? this.range(offset, state.facts).lo : -Infinity,
-              hi: range.hi === 0 ? this.range(offset, state.facts).hi : Infinity,
-            },
-          }).number;
-          return { region, offset: symbol };
+          const { lo, hi } = this.range(offset, state.facts);
+          const range = { lo: shrinks ? -Infinity : lo, hi: grows ? Infinity : hi };
+          return { region, offset: this.fresh(longType, Source.own, { range }).number };
         });
-        state.store.set(key, { ...old, number: moved.number.symbol === 0 ? old.number : old.number, targets });
+        state.store.set(key, { ...old, targets });
         continue;
       }
       const before = this.range(old.number, state.facts);
@@ -856,6 +894,8 @@ export class Walk {
         break;
       }
       case 'call_expression': {
+        const expansion = this.program.expand(node);
+        if (expansion !== undefined) return this.branch(expansion, state, guard ?? node, loop);
         const first = child(node, 'arguments')?.children[0];
         if (/^(__builtin_expect|likely|unlikely)$/.test(this.calleeOf(node)) && first !== undefined) {
           return this.branch(first, state, guard, loop);
@@ -864,7 +904,9 @@ export class Walk {
       }
     }
     const value = this.evaluate(node, state);
-    return this.#decide('!=', value, this.constant(0, value.type), [node], state, guard ?? node, loop);
+    const zero = this.constant(0, value.type);
+    this.#tell(node, '!=', value, zero, state);
+    return this.#decide('!=', value, zero, [node], state, guard ?? node, loop);
   }
 
   #decide(
@@ -899,7 +941,8 @@ export class Walk {
       if (operator === '!=') return n1 === 'yes' && n2 === 'yes';
       return false;
     }
-    if (a.type.kind === 'float' || b.type.kind === 'float') return false;
+    const float = a.type.kind === 'float' || b.type.kind === 'float';
+    if (float && (operator === '==' || operator === '!=')) return false;
     const [x, y] = [this.range(a.number, state.facts), this.range(b.number, state.facts)];
     switch (operator) {
       case '<':
@@ -938,6 +981,8 @@ export class Walk {
     }
     this.#strings(operator, a, nodes[0], state, b);
     const unsigned = isUnsigned(a.type) || isUnsigned(b.type);
+    const float = a.type.kind === 'float' || b.type.kind === 'float';
+    if (float) return;
     switch (operator) {
       case '<':
         this.#less(a.number, b.number, 1, facts, unsigned);
@@ -1058,9 +1103,9 @@ export class Walk {
         return this.constant(code ?? 0, intType);
       }
       case 'true':
-        return this.constant(1);
+        return this.#macro('true', node) ?? this.constant(1);
       case 'false':
-        return this.#identifier(node, state) ?? this.constant(0);
+        return this.#macro('false', node) ?? this.constant(0);
       case 'null':
         return this.constant(0, { kind: 'pointer', to: { kind: 'void' } });
       case 'string_literal':
@@ -1076,8 +1121,10 @@ export class Walk {
         const argument = child(node, 'argument');
         return argument === undefined ? this.constant(0) : this.#address(argument, state);
       }
-      case 'call_expression':
-        return this.#call(node, state);
+      case 'call_expression': {
+        const expansion = this.program.expand(node);
+        return expansion === undefined ? this.#call(node, state) : this.evaluate(expansion, state);
+      }
       case 'assignment_expression':
         return this.#assignment(node, state);
       case 'update_expression':
@@ -1185,7 +1232,6 @@ export class Walk {
       for (const family of this.#listeners) family.read?.(this, { node, value, state });
       return value;
     }
-    if (node.type === 'false' && !this.program.macros.has('false')) return undefined;
     const macro = this.#macro(name, node);
     if (macro !== undefined) return macro;
     const enumerator = this.program.enumerators.get(name);
@@ -1283,17 +1329,17 @@ export class Walk {
       state.store.set(key, given);
       return given;
     }
-    const outside = region === undefined ? Source.own : region.kind === 'outside' ? Source.parameter : Source.own;
+    const outside =
+      region === undefined
+        ? Source.own
+        : (region.source ?? (region.kind === 'outside' ? Source.parameter : Source.own));
     const source = Math.max(outside, content?.source ?? 0) as Source;
-    const fresh = this.fresh(type, source);
     const element = content !== undefined && type.kind === 'int' && type.char;
-    const value: Value = {
-      ...fresh,
+    return this.#untouched(key, region?.id ?? key.split('.')[0] ?? key, state, () => ({
+      ...this.fresh(type, source),
       ...(element && { elementOf: content.number.symbol }),
       ...(content?.uninitialised && { uninitialised: true }),
-    };
-    state.store.set(key, value);
-    return value;
+    }));
   }
 
   /** Where an expression's value is kept. Going through a pointer, the rules hear of it. */
@@ -1349,6 +1395,7 @@ export class Walk {
     const offset = bytes === undefined ? null : scaleLinear(index.number, bytes);
     const moved = offset === null ? pointer : this.move(pointer, offset, index.source, state);
     this.access(node, base, moved, bytes === undefined ? null : constant(bytes), write, state);
+    if (to.kind === 'int' && to.char) this.content(pointer, state);
     const { key, regions } = this.#pointee(pointer, offset ?? index.number, state);
     return { key, type: to, regions };
   }
@@ -1379,6 +1426,7 @@ export class Walk {
       const region: Region = {
         id,
         kind: 'outside',
+        source: pointer.source,
         size: null,
         type: unknownType,
         node: this.frame.function.node,
@@ -1446,6 +1494,7 @@ export class Walk {
       if (other.startsWith(`${region.id}[`) && other !== `${region.id}[]` && !other.startsWith(`${key}.`))
         state.store.delete(other);
     }
+    this.#renew(region.id, state);
     const content = state.store.get(`${region.id}[]`);
     const source = Math.max(content?.source ?? 0, value.source) as Source;
     const lengthKey = `${region.id}#`;
@@ -1499,10 +1548,11 @@ export class Walk {
     if (kept !== undefined) return kept;
     const region = target?.region;
     if (region?.text !== undefined) return { ...this.fresh(charType, Source.own), literalText: region.text };
-    const source = region === undefined ? pointer.source : region.kind === 'outside' ? Source.parameter : Source.own;
-    const value = this.fresh(charType, source);
-    state.store.set(`${id}[]`, value);
-    return value;
+    const source =
+      region === undefined
+        ? pointer.source
+        : (region.source ?? (region.kind === 'outside' ? Source.parameter : Source.own));
+    return this.#untouched(`${id}[]`, id, state, () => this.fresh(charType, source));
   }
 
   /** The length of the text that a pointer leads to. */
@@ -1515,11 +1565,11 @@ export class Walk {
         constant(target.region.text.length)
       );
     }
-    let kept = state.store.get(`${id}#`);
-    if (kept === undefined) {
-      kept = this.fresh(sizeType, this.content(pointer, state).source, { range: { lo: 0, hi: 2 ** 62 } });
-      state.store.set(`${id}#`, kept);
-    }
+    // What is in memory already is no number that somebody chose.
+    const source = Math.min(this.content(pointer, state).source, Source.parameter) as Source;
+    const kept =
+      state.store.get(`${id}#`) ??
+      this.#untouched(`${id}#`, id, state, () => this.fresh(sizeType, source, { range: { lo: 0, hi: 2 ** 62 } }));
     if (target === undefined) return kept.number;
     return addLinear(kept.number, scaleLinear(target.offset, -1)) ?? kept.number;
   }
@@ -1749,8 +1799,11 @@ export class Walk {
     } else if (inner !== undefined) {
       let plain: CNode = inner;
       while (plain.type === 'parenthesized_expression' && plain.children[0] !== undefined) plain = plain.children[0];
+      const name = this.text(plain);
       const text = this.stringOf(plain);
-      if (text !== undefined && this.lookup(this.text(plain)) === undefined) bytes = text.length + 1;
+      if (plain.type === 'identifier' && this.lookup(name) === undefined && text === undefined)
+        bytes = this.sizeOf(this.program.named(name));
+      else if (text !== undefined && this.lookup(this.text(plain)) === undefined) bytes = text.length + 1;
       else {
         const scratch = new State(state);
         const place = this.quietly(() => this.locate(plain, scratch));
@@ -1899,6 +1952,24 @@ function sizedBy(type: CType, value: CNode | undefined): CType {
   return type;
 }
 
+const changing = new WeakMap<CNode, readonly CNode[]>();
+
+/** What assigns to something in a loop, or gives its address away. */
+function changesIn(loop: CNode): readonly CNode[] {
+  let found = changing.get(loop);
+  if (found === undefined) {
+    const parts = loop.children.filter(({ field }) => field !== 'initializer');
+    found = parts.flatMap((part) => [...descendants(part)]).filter(changes);
+    changing.set(loop, found);
+  }
+  return found;
+}
+
+function changes({ type, operator, parent }: CNode): boolean {
+  if (type === 'update_expression' || type === 'assignment_expression') return true;
+  return type === 'pointer_expression' && operator === '&' && parent?.type === 'argument_list';
+}
+
 function statements(node: CNode): number {
   return node.type === 'compound_statement' ? node.children.length : 1;
 }
@@ -1975,7 +2046,11 @@ function exactRange(operator: string, x: Range, y: Range): Range {
       return { lo: -Math.max(Math.abs(x.lo), Math.abs(x.hi)), hi: Math.max(Math.abs(x.lo), Math.abs(x.hi)) };
     case '%': {
       const most = Math.max(Math.abs(y.lo), Math.abs(y.hi)) - 1;
-      return { lo: x.lo >= 0 ? 0 : Math.max(-most, x.lo), hi: x.hi <= 0 ? 0 : Math.min(most, x.hi) };
+      // Of a number that is only as low as its type, nobody said that it is below zero.
+      return {
+        lo: x.lo >= 0 || x.lo <= -(2 ** 31) + 8 ? 0 : Math.max(-most, x.lo),
+        hi: x.hi <= 0 ? 0 : Math.min(most, x.hi),
+      };
     }
     case '&':
       if (x.lo >= 0 || y.lo >= 0)

@@ -1,0 +1,309 @@
+import type { CNode } from '../c/syntax.js';
+import { conversions, formatted } from '../engine/library.js';
+import type { CallEvent, RuleFamily } from '../engine/rule.js';
+import { rangeOf, sizeType } from '../engine/types.js';
+import { addLinear, constant, type Linear, Source, type State, type Target, type Value } from '../engine/values.js';
+import type { Walk } from '../engine/walk.js';
+
+/** Accesses and copies against the size of the memory: declared, allocated, or what a bound was tested for. */
+export const bounds: RuleFamily = {
+  rules: [
+    {
+      id: 'write-outside',
+      cwe: 'CWE-787',
+      severity: 'high',
+      kind: 'bounds',
+      finds: 'an element written outside its array or allocation, or at an untested index from outside',
+      discharge: 'tests of the index against both ends',
+    },
+    {
+      id: 'read-outside',
+      cwe: 'CWE-125',
+      severity: 'medium',
+      kind: 'bounds',
+      finds: 'an element read outside its array or allocation, or at an untested index from outside',
+      discharge: 'tests of the index against both ends',
+    },
+    {
+      id: 'copy-outside',
+      cwe: 'CWE-787',
+      severity: 'high',
+      kind: 'length',
+      finds: 'a copy of more bytes than the destination has, or of an untested number of bytes from outside',
+      discharge: 'a test of the length; the size of the destination as length',
+    },
+    {
+      id: 'text-overflow',
+      cwe: 'CWE-120',
+      severity: 'high',
+      kind: 'bounded copy',
+      finds: 'text written to a buffer that it need not fit: strcpy, strcat, sprintf, scanf("%s"), gets',
+      discharge: 'a test of the text’s length; a buffer made for it; a call that takes the buffer’s size',
+    },
+  ],
+
+  access(walk, { node, pointer, bytes, write, state }) {
+    const rule = write ? 'write-outside' : 'read-outside';
+    if (bytes === null) return;
+    for (const target of pointer.targets) {
+      if (target.region.kind === 'outside' && target.region.size === null) {
+        untested(walk, rule, node, target.offset, state);
+        continue;
+      }
+      check(walk, rule, node, target, bytes, state);
+    }
+    if (pointer.targets.length === 0) {
+      const index = indexOf(walk, node, state);
+      if (index !== undefined) untested(walk, rule, node, index, state);
+    }
+  },
+
+  call(walk, event) {
+    const { node, name, arguments: args, state } = event;
+    const [a, b, c] = args.map(({ value }) => value);
+    switch (name) {
+      case 'memcpy':
+      case 'memmove':
+        if (b !== undefined && c !== undefined) copy(walk, node, b, c, false, state);
+        if (a !== undefined && c !== undefined) copy(walk, node, a, c, true, state);
+        return;
+      case 'memset':
+      case 'read':
+      case 'recv':
+      case 'strncpy': {
+        const to = name === 'read' || name === 'recv' ? b : a;
+        if (to !== undefined && c !== undefined) copy(walk, node, to, c, true, state);
+        return;
+      }
+      case 'fgets':
+      case 'strlcpy':
+        if (a !== undefined) copy(walk, node, a, (name === 'fgets' ? b : c) ?? walk.constant(0), true, state);
+        return;
+      case 'fread':
+        if (a !== undefined && b !== undefined && c !== undefined && b.number.symbol === 0) {
+          copy(
+            walk,
+            node,
+            a,
+            {
+              ...c,
+              number: {
+                ...c.number,
+                scale: c.number.scale * b.number.offset,
+                offset: c.number.offset * b.number.offset,
+              },
+            },
+            true,
+            state,
+          );
+        }
+        return;
+      case 'strncat':
+        if (a !== undefined && c !== undefined) {
+          const most = addLinear(walk.length(a, state), addLinear(c.number, constant(1)) ?? c.number);
+          if (most !== null) copy(walk, node, a, { ...c, number: most }, true, state);
+        }
+        return;
+      case 'strcpy':
+      case 'stpcpy':
+        if (a !== undefined && b !== undefined) text(walk, node, a, b, walk.length(b, state), state);
+        return;
+      case 'strcat':
+        if (a !== undefined && b !== undefined) {
+          const [before, added] = [walk.length(a, state), walk.length(b, state)];
+          const whole = addLinear(before, added);
+          const [x, y] = [walk.range(before, state.facts), walk.range(added, state.facts)];
+          const range = { lo: x.lo + y.lo, hi: x.hi + y.hi };
+          text(walk, node, a, b, whole ?? walk.fresh(sizeType, Source.own, { range }).number, state);
+        }
+        return;
+      case 'gets':
+        walk.report('text-overflow', node, 'gets reads a line of any length');
+        return;
+      case 'sprintf':
+        print(walk, event, args[1]?.node, 2);
+        return;
+      case 'snprintf':
+        if (a !== undefined && b !== undefined) {
+          copy(walk, node, a, b, true, state);
+          if (!walk.holds(node)) print(walk, event, args[2]?.node, 3);
+        }
+        return;
+      case 'scanf':
+        scan(walk, event, 0);
+        return;
+      case 'fscanf':
+      case 'sscanf':
+        scan(walk, event, 1);
+    }
+  },
+};
+
+// The index of `p[i]` where nothing is known of p's memory.
+function indexOf(walk: Walk, node: CNode, state: State): Linear | undefined {
+  const index = node.type === 'subscript_expression' ? node.children[1] : undefined;
+  return index === undefined ? undefined : walk.quietly(() => walk.evaluate(index, state).number);
+}
+
+function untested(walk: Walk, rule: string, node: CNode, index: Linear, state: State): void {
+  if (index.symbol === 0 || walk.sourceOf(index) === Source.own) return;
+  const { hi } = walk.range(index, state.facts);
+  const bounded = hi < 2 ** 31 - 1 + index.offset || state.facts.orders.some(({ a }) => a === index.symbol);
+  if (!bounded) walk.report(rule, node, `the index comes from outside, and nothing bounds it`);
+}
+
+/** Whether `offset + bytes` stays inside, as far as one can know; reports where it need not. */
+function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target, bytes: Linear, state: State): void {
+  const { size } = region;
+  if (size === null) return;
+  const end = addLinear(offset, bytes);
+  const range = walk.range(offset, state.facts);
+  if (range.lo < 0) {
+    if (
+      offset.symbol === 0 ||
+      (range.lo > -(2 ** 30) && Number.isFinite(range.lo)) ||
+      walk.sourceOf(offset) !== Source.own
+    ) {
+      walk.report(
+        rule,
+        node,
+        `${offset.symbol === 0 ? 'this is' : 'this may be'} before the start of ${name(walk, region)}`,
+      );
+      return;
+    }
+  }
+  if (end === null || walk.atMost(end, size, state.facts)) return;
+  const [last, room] = [walk.range(end, state.facts), walk.range(size, state.facts)];
+  const certain =
+    last.lo > room.hi || (end.symbol === size.symbol && end.scale === size.scale && end.offset > size.offset);
+  if (certain) walk.report(rule, node, `this is behind the end of ${name(walk, region)}`);
+  else if (
+    size.symbol === 0 &&
+    (bounded(walk, end, state) || walk.sourceOf(offset) !== Source.own) &&
+    last.hi > room.hi
+  ) {
+    walk.report(rule, node, `this may be behind the end of ${name(walk, region)}, which has ${room.hi} bytes`);
+  }
+}
+
+// Something was tested or counted: the number's end is no mere end of its type.
+function bounded(walk: Walk, { symbol, scale, offset }: Linear, state: State): boolean {
+  const { hi } = walk.symbolRange(symbol, state.facts);
+  return hi < 2 ** 31 - 1 && Number.isFinite(hi * scale + offset);
+}
+
+function name(walk: Walk, region: Target['region']): string {
+  return region.kind === 'heap'
+    ? 'the allocation'
+    : region.kind === 'literal'
+      ? 'the literal'
+      : walk.text(region.node).split(/[\s[=]/)[0] || 'it';
+}
+
+function copy(walk: Walk, node: CNode, pointer: Value, count: Value, write: boolean, state: State): void {
+  for (const { region, offset } of pointer.targets) {
+    const { size } = region;
+    if (size === null) continue;
+    const end = addLinear(offset, count.number);
+    if (end !== null && walk.atMost(end, size, state.facts)) continue;
+    const [length, room] = [walk.range(count.number, state.facts), walk.range(size, state.facts)];
+    const start = walk.range(offset, state.facts).lo;
+    const certain = length.lo + Math.max(start, 0) > room.hi;
+    const outside = walk.sourceOf(count.number) !== Source.own || count.source !== Source.own;
+    const counted = count.number.symbol !== 0 && bounded(walk, count.number, state);
+    const same = end !== null && end.symbol === size.symbol && end.scale === size.scale && end.offset > size.offset;
+    if (certain || same || ((outside || counted) && length.hi > room.hi - Math.max(start, 0) && size.symbol === 0)) {
+      walk.report(
+        write ? 'copy-outside' : 'read-outside',
+        node,
+        `${write ? 'more may be written than' : 'more may be read than'} ${name(walk, region)} has`,
+      );
+      return;
+    }
+    if (
+      outside &&
+      length.hi >= 2 ** 31 - 1 &&
+      size.symbol !== 0 &&
+      !state.facts.orders.some(({ a }) => a === count.number.symbol)
+    ) {
+      walk.report(
+        write ? 'copy-outside' : 'read-outside',
+        node,
+        'the length comes from outside, and nothing bounds it',
+      );
+      return;
+    }
+  }
+}
+
+function text(walk: Walk, node: CNode, to: Value, from: Value, length: Linear, state: State): void {
+  for (const { region, offset } of to.targets) {
+    const { size } = region;
+    if (size === null) continue;
+    const end = addLinear(addLinear(length, offset) ?? length, constant(1)) ?? length;
+    if (walk.atMost(end, size, state.facts)) continue;
+    const [last, room] = [walk.range(end, state.facts), walk.range(size, state.facts)];
+    const source = walk.content(from, state).source;
+    const same = end.symbol === size.symbol && end.scale === size.scale;
+    if (
+      last.lo > room.hi ||
+      same ||
+      (last.hi > room.hi && size.symbol === 0 && (source !== Source.own || last.hi < 2 ** 31))
+    ) {
+      walk.report('text-overflow', node, `the text need not fit ${name(walk, region)}`);
+      return;
+    }
+  }
+}
+
+function print(
+  walk: Walk,
+  { node, arguments: args, state }: CallEvent,
+  formatNode: CNode | undefined,
+  first: number,
+): void {
+  const to = args[0]?.value;
+  if (to === undefined || formatNode === undefined) return;
+  const given = args.find(({ node }) => node === formatNode)?.value;
+  const format =
+    walk.stringOf(formatNode) ?? (given === undefined ? undefined : walk.content(given, state).literalText);
+  if (format === undefined) return;
+  const { length, parts } = formatted(walk, format, args.slice(first), state);
+  for (const { region, offset } of to.targets) {
+    if (region.size === null) continue;
+    const room = walk.range(region.size, state.facts).hi - Math.max(0, walk.range(offset, state.facts).lo);
+    const strings = conversions(format).some(({ letter }) => letter === 's');
+    const outside = parts.some(({ source }) => source !== Source.own);
+    if (
+      length.lo + 1 > room ||
+      (length.hi + 1 > room && strings && region.size.symbol === 0 && (outside || Number.isFinite(length.hi)))
+    ) {
+      walk.report('text-overflow', node, `the text need not fit ${name(walk, region)}`);
+    }
+  }
+}
+
+function scan(walk: Walk, { node, arguments: args, state }: CallEvent, formatAt: number): void {
+  const format = args[formatAt] === undefined ? undefined : walk.stringOf(args[formatAt].node);
+  if (format === undefined) return;
+  let at = formatAt + 1;
+  for (const { letter, width, suppressed } of conversions(format, true)) {
+    if (suppressed) continue;
+    const target = args[at++];
+    if (target === undefined || !/[s[]/.test(letter)) continue;
+    const region = target.value.targets[0]?.region;
+    const room =
+      region?.size === undefined || region.size === null ? Infinity : walk.range(region.size, state.facts).hi;
+    if (width === null) walk.report('text-overflow', node, `%${letter} without a width reads a word of any length`);
+    else if (width + 1 > room)
+      walk.report(
+        'text-overflow',
+        node,
+        `%${width}${letter} needs ${width + 1} bytes, ${walk.text(target.node)} has ${room}`,
+      );
+  }
+}
+
+export function isWhole(value: Value): boolean {
+  return value.type.kind === 'int' && rangeOf(value.type).hi > 0;
+}

@@ -1,0 +1,274 @@
+import { type CNode, child, descendants } from '../c/syntax.js';
+import { isExit } from '../engine/library.js';
+import type { RuleFamily } from '../engine/rule.js';
+import { Source } from '../engine/values.js';
+import type { Walk } from '../engine/walk.js';
+
+/** Loops, recursions and assertions that outside can bring down, or that never end. */
+export const control: RuleFamily = {
+  rules: [
+    {
+      id: 'assertion',
+      cwe: 'CWE-617',
+      severity: 'medium',
+      kind: 'assertion',
+      finds: 'an assertion that input can break, or that never holds',
+      discharge: 'a test of the input before',
+    },
+    {
+      id: 'recursion',
+      cwe: 'CWE-674',
+      severity: 'medium',
+      kind: 'recursion',
+      finds: 'a recursion that gets no nearer to its end, or that input makes as deep as it likes',
+      discharge: 'a changed argument and an end; a limit of the depth',
+    },
+    {
+      id: 'endless-loop',
+      cwe: 'CWE-835',
+      severity: 'medium',
+      kind: 'loop',
+      finds: 'a loop that nothing ends: no exit, or a condition that the body does not change',
+      discharge: 'a way out; progress towards the condition',
+    },
+    {
+      id: 'endless-resources',
+      cwe: 'CWE-770',
+      severity: 'medium',
+      kind: 'limit',
+      finds: 'processes, threads or memory taken for each request without a limit',
+      discharge: 'a count that is compared with a limit; the memory freed in the loop',
+    },
+  ],
+
+  call(walk, { node, name, arguments: args, state }) {
+    if (name === 'assert' && !walk.program.macros.has('NDEBUG')) {
+      const condition = args[0];
+      if (condition === undefined) return;
+      const { yes, no } = walk.quietly(() => walk.branch(condition.node, state, null));
+      const input = mentions(walk, condition.node, (value) => value === Source.input, state);
+      if (!no.dead && (yes.dead || input))
+        walk.report('assertion', node, yes.dead ? 'this never holds' : 'input can break this assertion');
+      return;
+    }
+    const callee = walk.program.functions.get(name);
+    if (callee === undefined) return;
+    const inside = walk.frame.function.name === name;
+    if (!inside && recursive(walk, callee.body, name)) {
+      const deep = args.some(
+        ({ value }) =>
+          value.type.kind === 'int' &&
+          walk.sourceOf(value.number) === Source.input &&
+          walk.range(value.number, state.facts).hi > 100_000,
+      );
+      if (deep) walk.report('recursion', node, 'input says how deep this recursion goes');
+    }
+    if (inside) {
+      const { parameters } = callee;
+      const stuck =
+        args.length > 0 &&
+        args.length === parameters.length &&
+        args.every(({ node: argument }, i) => {
+          const text = walk.text(argument).replace(/\s/g, '');
+          const parameter = parameters[i]?.name;
+          return (
+            text === parameter ||
+            text === `${parameter}++` ||
+            text === `${parameter}--` ||
+            text.startsWith(`(${parameter}+1)%`)
+          );
+        });
+      if (
+        stuck &&
+        !assigned(
+          walk,
+          callee.body,
+          parameters.map(({ name }) => name),
+        )
+      )
+        walk.report('recursion', node, 'the recursion gets the same arguments again');
+      else if (!conditional(node, callee.body)) walk.report('recursion', node, 'nothing ends this recursion');
+    }
+  },
+
+  loop(walk, { node }) {
+    let found = judged.get(node);
+    if (found === undefined) {
+      found = endless(walk, node);
+      judged.set(node, found);
+    }
+    for (const [rule, at, message] of found) walk.report(rule, at, message);
+  },
+};
+
+function mentions(
+  walk: Walk,
+  node: CNode,
+  test: (source: Source) => boolean,
+  state: Parameters<Walk['evaluate']>[1],
+): boolean {
+  for (const at of descendants(node)) {
+    if (at.type !== 'identifier') continue;
+    const variable = walk.lookup(walk.text(at));
+    const value = variable === undefined ? undefined : state.store.get(variable.key);
+    if (value !== undefined && test(value.source)) return true;
+  }
+  return false;
+}
+
+function recursive(walk: Walk, body: CNode, name: string): boolean {
+  for (const at of descendants(body)) if (at.type === 'call_expression' && walk.calleeOf(at) === name) return true;
+  return false;
+}
+
+function assigned(walk: Walk, body: CNode, names: readonly string[]): boolean {
+  for (const at of descendants(body)) {
+    const target =
+      at.type === 'assignment_expression'
+        ? child(at, 'left')
+        : at.type === 'update_expression' && at.parent?.type !== 'argument_list'
+          ? child(at, 'argument')
+          : undefined;
+    if (target !== undefined && names.includes(walk.text(target))) return true;
+  }
+  return false;
+}
+
+// Whether the function may end without getting to the call.
+function conditional(call: CNode, body: CNode): boolean {
+  for (let at = call; at !== body && at.parent !== null; at = at.parent) {
+    if (/^(if|while|for|switch|case|conditional)_/.test(at.parent.type) && at.field !== 'condition') return true;
+    if (at.parent.type === 'binary_expression' && /^(&&|\|\|)$/.test(at.parent.operator) && at.field === 'right')
+      return true;
+    for (const before of at.parent.children) {
+      if (before === at) break;
+      for (const inner of descendants(before))
+        if (
+          /^(return|goto)_statement$/.test(inner.type) ||
+          (inner.type === 'call_expression' && /exit|abort/.test(inner.type))
+        )
+          return true;
+    }
+  }
+  return false;
+}
+
+const waits =
+  /^(accept|recv|recvfrom|read|fgets|getchar|fgetc|getc|scanf|fscanf|sleep|usleep|nanosleep|pause|select|poll|epoll_wait|pthread_cond_wait|sem_wait|wait|waitpid|getline|sigsuspend|msgrcv|mq_receive)$/;
+
+type Report = [rule: string, node: CNode, message: string];
+
+// A loop's text says the same in every walk.
+const judged = new WeakMap<CNode, readonly Report[]>();
+
+function endless(walk: Walk, node: CNode): Report[] {
+  const condition = child(node, 'condition');
+  const update = child(node, 'update');
+  const body = child(node, 'body') ?? node.children.at(-1);
+  if (body === undefined) return [];
+  const parts = [condition, update, body].filter((part): part is CNode => part !== undefined);
+  let leaves = false;
+  let waiting = false;
+  let takes: CNode | undefined;
+  let gives = false;
+  let compares = false;
+  for (const part of parts) {
+    for (const at of descendants(part)) {
+      if (/^(return|goto)_statement$/.test(at.type)) leaves = true;
+      if (at.type === 'break_statement' && breaks(at, node)) leaves = true;
+      if (
+        at.type === 'binary_expression' &&
+        /^[<>]=?$/.test(at.operator) &&
+        !/^-?[01]$/.test(walk.text(child(at, 'right') ?? at))
+      )
+        compares = true;
+      if (at.type !== 'call_expression') continue;
+      const name = walk.calleeOf(at);
+      if (isExit(name)) leaves = true;
+      if (waits.test(name)) waiting = true;
+      const own = walk.program.functions.get(name);
+      const inner =
+        own === undefined ? [at] : [...descendants(own.body)].filter(({ type }) => type === 'call_expression');
+      for (const call of inner) {
+        const callee = walk.calleeOf(call);
+        if (own !== undefined && isExit(callee)) leaves = true;
+        if (/^(fork|pthread_create|malloc|calloc)$/.test(callee)) takes ??= at;
+        if (/^(free|pthread_join)$/.test(callee)) gives = true;
+      }
+    }
+  }
+  const always = condition === undefined || walk.always(condition);
+  if (!always) return leaves || waiting ? [] : stuck(walk, node, condition, update, body);
+  const found: Report[] = [];
+  if (!leaves && !waiting) found.push(['endless-loop', node, 'nothing ends this loop']);
+  if (takes !== undefined && waiting && !compares && !gives) {
+    found.push(['endless-resources', takes, 'each turn takes more, without a limit']);
+  }
+  return found;
+}
+
+function breaks(at: CNode, loop: CNode): boolean {
+  for (let up = at.parent; up !== null && up !== loop; up = up.parent)
+    if (/^(while|for|do|switch)_statement$/.test(up.type)) return false;
+  return true;
+}
+
+// A condition on plain local variables that the loop does not change, or changes away from its end.
+function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefined, body: CNode): Report[] {
+  const names = new Set<string>();
+  for (const at of descendants(condition)) {
+    if (
+      /^(call_expression|field_expression|subscript_expression|pointer_expression|assignment_expression|update_expression)$/.test(
+        at.type,
+      )
+    )
+      return [];
+    if (at.type !== 'identifier') continue;
+    const name = walk.text(at);
+    const variable = walk.lookup(name);
+    if (variable === undefined) continue;
+    if (variable.region.kind === 'global') return [];
+    names.add(name);
+  }
+  if (names.size === 0) return [];
+  let changed = false;
+  const steps: string[] = [];
+  for (const part of update === undefined ? [body] : [update, body]) {
+    for (const at of descendants(part)) {
+      const target =
+        at.type === 'update_expression' || (at.type === 'pointer_expression' && at.operator === '&')
+          ? child(at, 'argument')
+          : at.type === 'assignment_expression'
+            ? child(at, 'left')
+            : undefined;
+      if (target === undefined || !names.has(walk.text(target))) continue;
+      changed = true;
+      const direct = part === update || at.parent?.parent === body;
+      steps.push(at.type === 'update_expression' && direct ? `${at.operator}${walk.text(target)}` : '?');
+    }
+  }
+  if (!changed) return [['endless-loop', node, 'the loop changes nothing that its condition looks at']];
+  else if (
+    steps.length === 2 &&
+    steps.every((step) => step !== '?') &&
+    steps[0]?.slice(2) === steps[1]?.slice(2) &&
+    steps[0] !== steps[1]
+  ) {
+    return [['endless-loop', node, 'one step takes back what the other one does']];
+  } else if (steps.length === 1 && condition.type === 'binary_expression') {
+    const left = child(condition, 'left');
+    const away =
+      left !== undefined &&
+      steps[0]?.slice(2) === walk.text(left) &&
+      ((/^<=?$/.test(condition.operator) && steps[0]?.startsWith('--')) ||
+        (/^>=?$/.test(condition.operator) && steps[0]?.startsWith('++')));
+    const variable = left === undefined ? undefined : walk.lookup(walk.text(left));
+    const unsigned =
+      variable?.type.kind === 'int' &&
+      !variable.type.signed &&
+      condition.operator === '>=' &&
+      /^0$/.test(walk.text(child(condition, 'right') ?? condition));
+    if (away || unsigned) return [['endless-loop', node, 'the condition gets no nearer to its end']];
+  }
+  return [];
+}

@@ -1,0 +1,155 @@
+import type { CNode } from '../c/syntax.js';
+import type { RuleFamily } from '../engine/rule.js';
+import { characterSet, Source, type State, type Value } from '../engine/values.js';
+import { partsOf, type Walk } from '../engine/walk.js';
+
+/** Text from outside where something else reads it: a shell, a database, the file system, printf. */
+export const injection: RuleFamily = {
+  rules: [
+    {
+      id: 'command',
+      cwe: 'CWE-78',
+      severity: 'high',
+      kind: 'allow-list',
+      finds: 'a shell command with text from outside in it',
+      discharge: 'a loop or strspn that allows harmless characters only; a comparison with fixed words',
+    },
+    {
+      id: 'sql',
+      cwe: 'CWE-89',
+      severity: 'high',
+      kind: 'allow-list',
+      finds: 'an SQL statement with text from outside in it',
+      discharge: 'a statement with placeholders; a loop that allows harmless characters only',
+    },
+    {
+      id: 'path',
+      cwe: 'CWE-22',
+      severity: 'high',
+      kind: 'path',
+      finds: 'a file opened at a path with text from outside in it',
+      discharge: 'a test for "..", for separators, or of the resolved path’s start',
+    },
+    {
+      id: 'format',
+      cwe: 'CWE-134',
+      severity: 'high',
+      kind: 'format',
+      finds: 'text from outside as the format of printf and its like',
+      discharge: '"%s", with the text as its argument',
+    },
+  ],
+
+  call(walk, { node, name, arguments: args, state }) {
+    const format = Object.hasOwn(formats, name) ? (formats[name] as number) : undefined;
+    if (format !== undefined) formatted(walk, node, args, format, state);
+    if (name === 'system' || name === 'popen') {
+      const command = args[0]?.value;
+      if (command !== undefined && open(walk, command, state, shell).length > 0) {
+        walk.report('command', node, 'text from outside gets to a shell');
+      }
+    }
+    if (
+      /^exec(l|lp|le|v|vp|ve)$/.test(name) &&
+      args.length > 2 &&
+      args.some(({ node }) => walk.stringOf(node) === '-c')
+    ) {
+      const bad = args.slice(1).find(({ value }) => open(walk, value, state, shell).length > 0);
+      if (bad !== undefined) walk.report('command', node, 'text from outside gets to a shell');
+    }
+    if (
+      /^(mysql_(real_)?query|sqlite3_(exec|prepare(_v2|_v3)?)|PQexec|PQprepare|mysql_stmt_prepare|SQLExecDirect)$/.test(
+        name,
+      )
+    ) {
+      const statement = args[1]?.value;
+      if (statement !== undefined && open(walk, statement, state, quotes).length > 0) {
+        walk.report('sql', node, 'text from outside gets into an SQL statement');
+      }
+    }
+    const at = Object.hasOwn(openers, name) ? (openers[name] as number) : undefined;
+    const path = at === undefined ? undefined : args[at];
+    if (path !== undefined) checkPath(walk, node, path.value, state);
+  },
+};
+
+const formats: Readonly<Record<string, number>> = {
+  printf: 0,
+  fprintf: 1,
+  sprintf: 1,
+  snprintf: 2,
+  syslog: 1,
+  dprintf: 1,
+  vprintf: 0,
+  vfprintf: 1,
+  vsprintf: 1,
+  vsnprintf: 2,
+  warnx: 0,
+  errx: 1,
+};
+const openers: Readonly<Record<string, number>> = {
+  fopen: 0,
+  open: 0,
+  openat: 1,
+  freopen: 0,
+  unlink: 0,
+  remove: 0,
+  opendir: 0,
+  creat: 0,
+  rmdir: 0,
+  rename: 0,
+  chmod: 0,
+  dlopen: 0,
+};
+
+const shell: bigint = characterSet((code) => !/[\w ./,:@%+=-]/.test(String.fromCharCode(code)));
+const quotes: bigint = characterSet((code) => /['";\\-]/.test(String.fromCharCode(code)));
+const separator: bigint = characterSet((code) => code === 47);
+const dot: bigint = characterSet((code) => code === 46);
+
+/** The parts of a text that come from outside and may hold one of the characters. */
+function open(walk: Walk, text: Value, state: State, dangerous: bigint): readonly number[] {
+  const content = walk.content(text, state);
+  if (content.source === Source.own) return [];
+  const whole = state.facts.characters(content.number.symbol);
+  if ((whole & dangerous) === 0n) return [];
+  return partsOf(content).filter((part) => (state.facts.characters(part) & dangerous) !== 0n);
+}
+
+function checkPath(walk: Walk, node: CNode, path: Value, state: State): void {
+  const content = walk.content(path, state);
+  if (content.source === Source.own) return;
+  const { facts } = state;
+  const own = content.number.symbol;
+  const joined = partsOf(content).some((part) => part !== own);
+  // A function that is given a path may open it.
+  if (content.source === Source.parameter && !joined) return;
+  if (facts.has(`inside:${own}`) || facts.has(`no dots:${own}`)) return;
+  const bad = open(walk, path, state, separator).filter(
+    (part) => (facts.characters(part) & dot) !== 0n && !facts.has(`no dots:${part}`) && !facts.has(`inside:${part}`),
+  );
+  if (bad.length > 0) walk.report('path', node, 'text from outside says which file this is');
+}
+
+function formatted(
+  walk: Walk,
+  node: CNode,
+  args: readonly { node: CNode; value: Value }[],
+  at: number,
+  state: State,
+): void {
+  const format = args[at];
+  if (format === undefined) return;
+  const literal = walk.stringOf(format.node) ?? walk.content(format.value, state).literalText;
+  if (literal === undefined) {
+    const content = walk.content(format.value, state);
+    if (content.source !== Source.own) walk.report('format', node, 'text from outside is the format');
+    return;
+  }
+  // The safe form: without it the text itself would be the format.
+  const text = args[at + 1];
+  if (/^%s\n?$/.test(literal) && text !== undefined && args.length === at + 2) {
+    const { source } = walk.content(text.value, state);
+    if (source !== Source.own && !walk.holds(node)) walk.report('format', node, 'text from outside is the format');
+  }
+}

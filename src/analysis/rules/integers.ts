@@ -1,0 +1,145 @@
+import { allocation } from '../engine/library.js';
+import type { RuleFamily } from '../engine/rule.js';
+import { rangeOf } from '../engine/types.js';
+import { type Linear, Source, type State, type Value } from '../engine/values.js';
+import { fits, isPointer, type Walk } from '../engine/walk.js';
+
+/** Arithmetic on numbers that come from outside, and on constants that do not fit. */
+export const integers: RuleFamily = {
+  rules: [
+    {
+      id: 'overflow',
+      cwe: 'CWE-190',
+      severity: 'medium',
+      kind: 'overflow',
+      finds: 'a sum, difference or product that its type need not hold: of numbers from outside, or of constants',
+      discharge: 'a test of the operands’ range before; __builtin_*_overflow',
+    },
+    {
+      id: 'size-overflow',
+      cwe: 'CWE-190',
+      severity: 'medium',
+      kind: 'overflow',
+      finds: 'an allocation whose size is a product or sum of numbers from outside that may wrap around',
+      discharge: 'a test of the number against a limit; calloc or reallocarray',
+    },
+    {
+      id: 'division-by-zero',
+      cwe: 'CWE-369',
+      severity: 'medium',
+      kind: 'divisor',
+      finds: 'a division by a number that may be zero: from outside, counted down to it, or constant',
+      discharge: 'a test of the divisor',
+    },
+    {
+      id: 'allocation-unlimited',
+      cwe: 'CWE-770',
+      severity: 'medium',
+      kind: 'limit',
+      finds: 'an allocation as large as the input says',
+      discharge: 'a test of the size against a limit',
+    },
+  ],
+
+  arithmetic(walk, { node, operator, left, right, exact, type, state }) {
+    if (type.kind === 'float') {
+      const value = exact.lo;
+      if (
+        exact.lo === exact.hi &&
+        Number.isFinite(value) &&
+        value !== 0 &&
+        (Math.abs(value) < 1.17e-38 || Math.abs(value) > 3.41e38)
+      ) {
+        walk.report('overflow', node, `the result, ${value}, does not fit a float`);
+      }
+      return;
+    }
+    if ((operator === '/' || operator === '%') && type.kind === 'int') {
+      divide(walk, node, right, state);
+      return;
+    }
+    if (!/^(\+|-|\*|<<)$/.test(operator) || type.kind !== 'int' || !type.signed || isPointer(left) || isPointer(right))
+      return;
+    if (fits(exact, type)) return;
+    const known = exact.lo === exact.hi;
+    const input = [left, right].some(
+      (value) => value.source === Source.input || walk.sourceOf(value.number) === Source.input,
+    );
+    const factors =
+      operator === '*' &&
+      [left, right].every((value) => value.source === Source.parameter && value.number.symbol !== 0);
+    const narrow = [left, right].some((value) => bounded(walk, value, state));
+    if (
+      known ||
+      (input && !unboundedOwn(walk, left, right, state)) ||
+      (factors && type.bytes === 4) ||
+      (narrow && known)
+    ) {
+      walk.report('overflow', node, `${walk.text(node).slice(0, 60)} need not fit its type`);
+    }
+  },
+
+  call(walk, { node, name, arguments: args, state }) {
+    const sizes = allocation(name);
+    if (sizes === undefined) return;
+    for (const i of sizes) {
+      const size = args[i];
+      if (size === undefined || size.value.number.symbol === 0) continue;
+      const source = walk.sourceOf(size.value.number);
+      if (source === Source.own) continue;
+      const { hi } = walk.range(size.value.number, state.facts);
+      if (source === Source.input && hi > 2 ** 27)
+        walk.report('allocation-unlimited', node, 'the input says how much is allocated, without a limit');
+      const { scale, symbol } = size.value.number;
+      const most = walk.symbolRange(symbol, state.facts).hi;
+      const wide = size.value.type.kind === 'int' ? size.value.type.bytes : 8;
+      const limit = wide < 8 ? 2 ** 32 : 2 ** 63;
+      if (
+        sizes.length === 1 &&
+        (scale > 1 || size.value.number.offset > 0) &&
+        most * scale + size.value.number.offset > limit &&
+        !tested(size.value.number, state)
+      ) {
+        walk.report('size-overflow', node, `${walk.text(size.node)} may wrap around`);
+      }
+    }
+  },
+};
+
+function divide(walk: Walk, node: Parameters<Walk['report']>[1], right: Value, state: State): void {
+  const { number } = right;
+  const { lo, hi } = walk.range(number, state.facts);
+  if (lo > 0 || hi < 0) return;
+  if (number.symbol !== 0 && number.scale === 1 && state.facts.has(`ne:${number.symbol}:${-number.offset || 0}`))
+    return;
+  const outside = right.source !== Source.own || walk.sourceOf(number) !== Source.own;
+  const full = rangeOf(right.type);
+  const counted =
+    number.symbol !== 0 &&
+    (lo === 0 || hi === 0) &&
+    lo > full.lo / 2 &&
+    hi < 2 ** 31 - 1 &&
+    right.type.kind === 'int' &&
+    right.type.bytes >= 4;
+  if ((lo === 0 && hi === 0) || outside || counted)
+    walk.report('division-by-zero', node, `the divisor ${lo === hi ? 'is' : 'may be'} zero`);
+}
+
+function bounded(walk: Walk, { number }: Value, { facts }: State): boolean {
+  const { lo, hi } = walk.range(number, facts);
+  return Number.isFinite(lo) && Number.isFinite(hi);
+}
+
+// A counter of one's own beside the input, of which nothing is known.
+function unboundedOwn(walk: Walk, left: Value, right: Value, { facts }: State): boolean {
+  return [left, right].some((value) => {
+    if (value.source !== Source.own || value.number.symbol === 0) return false;
+    const full = rangeOf(value.type);
+    const { lo, hi } = walk.range(value.number, facts);
+    return lo <= full.lo && hi >= full.hi;
+  });
+}
+
+function tested({ symbol }: Linear, { facts }: State): boolean {
+  return facts.orders.some(({ a }) => a === symbol);
+}
