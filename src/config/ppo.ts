@@ -111,7 +111,7 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .string()
       .min(1)
       .default('family')
-      .describe('"family", or a module (.js, .mjs) whose default export is a Task'),
+      .describe('"family", pairs:FILE (real code), or a module (.js, .mjs) whose default export is a Task'),
     unsafe: z
       .boolean()
       .default(false)

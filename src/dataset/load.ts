@@ -65,6 +65,26 @@ export async function loadSftRows(
   };
 }
 
+/** A pair of a known language, with the group that no split may divide. */
+export type GroupedPair = FunctionPair & { language: Language; group: string };
+
+/** Reads pairs alone. Drops and errors as `loadSftRows`. */
+export async function loadPairs(
+  paths: readonly string[],
+  options: LoadOptions = {},
+): Promise<{ pairs: GroupedPair[]; report: LoadReport }> {
+  const { pairs, own, report } = await load(paths, 'sft', ownSftRow, options);
+  const [foreign] = own;
+  if (foreign !== undefined) throw wrongFormat(foreign.where, 'sft', 'function pairs of PrimeVul or SVEN');
+  const groups = groupPairs(pairs);
+  const grouped = pairs.map((pair, i) => ({
+    ...pair,
+    language: pair.language as Language,
+    group: groups[i] as string,
+  }));
+  return { pairs: some(grouped, paths), report: { ...report, rows: { pairs: pairs.length } } };
+}
+
 /** Reads preference rows: `{prompt, chosen, rejected}` JSONL, and pairs as repair with the fixed function chosen. Drops and errors as `loadSftRows`. */
 export async function loadPreferenceRows(
   paths: readonly string[],

@@ -26,6 +26,11 @@ export function repairPrompt({ code, language, cwe }: Code & Pick<FunctionPair, 
   return `This ${NAME[language]} function has ${flaw}. Write it again without the flaw, and keep what it does.\n\n${fenced({ code, language })}\n\nFixed function:\n`;
 }
 
+/** Completion: the rest of a function whose beginning is given. The flaw is not named. */
+export function completionPrompt({ code, language }: Code): string {
+  return `Complete this ${NAME[language]} function. Answer with what follows, and nothing else.\n\n${code}`;
+}
+
 /** A fenced block, its fence longer than any run of backticks inside. */
 export function fenced({ code, language }: Code): string {
   const longest = Math.max(2, ...Array.from(code.matchAll(/`+/g), ([run]) => run.length));

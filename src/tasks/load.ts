@@ -13,10 +13,14 @@ export async function loadTask(name: string, { unsafe = false }: { unsafe?: bool
     const { familyTask } = await import('./family/task.js');
     return familyTask({ unsafe });
   }
+  if (name.startsWith('pairs:')) {
+    const { pairsTask } = await import('./pairs/task.js');
+    return pairsTask(name.slice('pairs:'.length));
+  }
   if (!/\.[cm]?js$/.test(name)) {
     throw new SrcodeError(
       'ERR_CONFIG',
-      `task: expected "family" or the path of a module (.js, .mjs) whose default export is a Task, received ${JSON.stringify(name)}`,
+      `task: expected "family", pairs:FILE or the path of a module (.js, .mjs) whose default export is a Task, received ${JSON.stringify(name)}`,
     );
   }
   let task: Partial<Task> | undefined;
