@@ -6,7 +6,7 @@ import type { Finding, SecureSpan, Span, Teacher, Verdict } from './teacher.js';
 /**
  * A language model as a teacher: it quotes the code that makes a program secure and the code that is vulnerable, and a quote marks the bytes
  * where it stands. Quotes that stand nowhere, in several places or in comments are dropped and counted. A program about which the model gives
- * no answer of the right form counts as one that does not parse: neither credited nor cleared.
+ * no answer of the right form counts as one that does not parse and lacks something: it is neither credited nor cleared.
  *
  * @throws what {@link LlmClient.ask} throws: an endpoint that fails is no verdict.
  */
@@ -24,7 +24,9 @@ export function llmTeacher(client: LlmClient): Teacher {
       const spent = { attempts, tokens: usage.prompt + usage.completion, cost: client.budget.cost(usage) };
       const { verdict, counts } = read(value ?? { secure: [], vulnerabilities: [] }, program, { rule: id, model });
       const unanswered = Number(value === undefined);
-      return { ...verdict, parseOk: value !== undefined, counts: { ...counts, unanswered, ...spent } };
+      // Code that keeps the teacher from answering must not be better off than code that it finds a flaw in.
+      const missing = value === undefined ? ['code that the teacher can judge'] : [];
+      return { ...verdict, missing, parseOk: value !== undefined, counts: { ...counts, unanswered, ...spent } };
     },
   };
 }
@@ -33,7 +35,7 @@ function read(
   { secure, vulnerabilities }: LlmVerdict,
   program: QuotedProgram,
   { rule, model }: { rule: string; model: string },
-): { verdict: Omit<Verdict, 'parseOk'>; counts: Record<string, number> } {
+): { verdict: Pick<Verdict, 'spans' | 'findings' | 'idle'>; counts: Record<string, number> } {
   const dropped: Record<Unlocated, number> = { missing: 0, ambiguous: 0, comment: 0 };
   const located = <T extends { quote: string }>(items: readonly T[]): { item: T; spans: Span[] }[] =>
     items.flatMap((item) => {
@@ -49,7 +51,7 @@ function read(
   });
   const { missing, ambiguous, comment } = dropped;
   return {
-    verdict: { spans: obligations(spans), findings, idle: [], missing: [] },
+    verdict: { spans: obligations(spans), findings, idle: [] },
     counts: {
       quotes: secure.length + vulnerabilities.length,
       ...{ 'quotes-missing': missing, 'quotes-ambiguous': ambiguous, 'quotes-comment': comment },

@@ -138,6 +138,7 @@ describe('a language model as a teacher', () => {
     ];
     const server = await listen((_, response, i) => say(response, answers[i] ?? ''));
     const said = await (await teacherAt(server)).judge(bytes(code), about);
+    expect(said.missing).toEqual(['code that the teacher can judge']);
     expect(said).toMatchObject({ spans: [], findings: [], parseOk: false, counts: { unanswered: 1, attempts: 2 } });
     expect(server.calls[1]?.body.messages).toHaveLength(4);
   });
