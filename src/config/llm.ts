@@ -4,7 +4,7 @@ import { free, group, type Shape } from './schema.js';
 /** How a language model behind an OpenAI-compatible endpoint is asked. */
 export interface LlmConfig {
   keyVariable: string;
-  temperature: number;
+  temperature: number | null;
   maxTokens: number;
   attempts: number;
   timeout: number;
@@ -34,7 +34,12 @@ export function llmShape(): Shape<LlmConfig> {
       .default('SRCODE_LLM_KEY')
       .describe('environment variable that holds the key, if the endpoint wants one')
       .meta(free),
-    temperature: z.number().min(0).default(0).describe('divides the logits when the model answers'),
+    temperature: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(0)
+      .describe("divides the logits when the model answers; null: the server's own, for models that allow no other"),
     maxTokens: z
       .int()
       .min(1)

@@ -75,6 +75,8 @@ export class LlmClient {
   readonly #underWay: Map<string, Promise<Reply>> = new Map();
   /** The strictest one that the server has not refused. */
   #format: Format = 'schema';
+  /** Models that think before they answer know the longest length by another name. */
+  #lengthField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens';
 
   constructor(endpoint: Endpoint, config: LlmConfig, options: LlmClientOptions = {}) {
     this.endpoint = { model: endpoint.model, baseUrl: checkedUrl(endpoint.baseUrl) };
@@ -139,7 +141,15 @@ export class LlmClient {
   async #negotiate(request: ChatRequest, signal: AbortSignal | undefined): Promise<Reply> {
     const from = formats.indexOf(this.#format);
     for (const format of formats.slice(from)) {
-      const sent = await this.#send(this.#body(request, format), request, signal);
+      let sent = await this.#send(this.#body(request, format), request, signal);
+      if (
+        'refused' in sent &&
+        this.#lengthField === 'max_tokens' &&
+        sent.refused.message.includes('max_completion_tokens')
+      ) {
+        this.#lengthField = 'max_completion_tokens';
+        sent = await this.#send(this.#body(request, format), request, signal);
+      }
       if ('reply' in sent) {
         this.#format = format;
         return sent.reply;
@@ -160,8 +170,8 @@ export class LlmClient {
     return JSON.stringify({
       model: this.endpoint.model,
       messages,
-      temperature,
-      max_tokens: maxTokens,
+      ...(temperature !== null && { temperature }),
+      [this.#lengthField]: maxTokens,
       ...responseFormat,
     });
   }

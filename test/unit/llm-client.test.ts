@@ -74,6 +74,21 @@ describe('a question', () => {
     expect(formats).toEqual(['json_schema', 'json_object', undefined, undefined]);
   });
 
+  test('names its longest length as the server wants it, and no temperature where there is none to choose', async () => {
+    const server = await listen(({ body }, response) => {
+      if ('max_tokens' in body) fail(response, 400, "Unsupported parameter: use 'max_completion_tokens' instead.");
+      else say(response, '{"count": 4}');
+    });
+    const asker = client(server, { temperature: null, maxTokens: 50 });
+    await asker.ask(question());
+    await asker.ask(question('And now?'));
+    const bodies = server.calls.map(({ body }) => body as object);
+    expect(bodies).toHaveLength(3);
+    for (const body of bodies.slice(1))
+      expect(body).toMatchObject({ max_completion_tokens: 50, response_format: { type: 'json_schema' } });
+    for (const body of bodies) expect(body).not.toHaveProperty('temperature');
+  });
+
   test('refused in every format, fails with what the server says', async () => {
     const server = await listen((_, response) => fail(response, 400, 'maximum context length is 4096'));
     const { code, message } = await failure(client(server).ask(question()));
@@ -146,7 +161,10 @@ describe('a server that fails', () => {
   });
 
   test('is given up on after the retries, when it is too slow', async () => {
-    const server = await listen(() => {});
+    const server = await listen((_, response, i) => {
+      // The first never answers, the second never ends.
+      if (i === 1) response.writeHead(200).write('{"choices": [');
+    });
     const { code, message } = await failure(client(server, { timeout: 0.1, retries: 1 }).ask(question()));
     expect([code, server.calls.length]).toEqual(['ERR_LLM', 2]);
     expect(message).toContain('no whole answer within 0.1 s (2 times)');
