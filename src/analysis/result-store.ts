@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { io, makeFolder } from '../files.js';
+import type { Analyser, Analysis } from './analyser.js';
+
+/** Results by what they were made from: in memory, and in a folder where one is given. Values are JSON. */
+export class ResultStore<T> {
+  readonly #folder: string | undefined;
+  readonly #known = new Map<string, string>();
+
+  /** @param folder made when the first result is kept; processes may share it. */
+  constructor(folder?: string) {
+    this.#folder = folder;
+  }
+
+  get(key: string): T | undefined {
+    const json = this.#known.get(key) ?? this.#read(key);
+    if (json === undefined) return undefined;
+    this.#known.set(key, json);
+    return JSON.parse(json) as T;
+  }
+
+  set(key: string, value: T): void {
+    const json = JSON.stringify(value);
+    this.#known.set(key, json);
+    if (this.#folder === undefined) return;
+    const path = this.#path(this.#folder, key);
+    io('write', path, () => {
+      makeFolder(dirname(path));
+      // Whole or not at all; two processes that write it write the same.
+      const beside = `${path}.${process.pid}`;
+      writeFileSync(beside, json);
+      renameSync(beside, path);
+    });
+  }
+
+  #read(key: string): string | undefined {
+    if (this.#folder === undefined) return undefined;
+    try {
+      return readFileSync(this.#path(this.#folder, key), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  #path(folder: string, key: string): string {
+    return join(folder, key.slice(0, 2), `${key.slice(2)}.json`);
+  }
+}
+
+/** The key of a result: a hash over its makers and material, none of which can run into the next. */
+export function contentKey(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return hash.digest('hex');
+}
+
+/** An analyser that looks into the store first, and is asked once where several sources are the same. Failures are not kept. */
+export function stored(analyser: Analyser, store: ResultStore<Analysis>): Analyser {
+  const { name, id, languages } = analyser;
+  return {
+    ...{ name, id, languages },
+    async analyze(sources, options) {
+      const keys = sources.map(({ code, language }) => contentKey(id, language, code));
+      const sourceOf = new Map(keys.map((key, i) => [key, sources[i] as (typeof sources)[number]]));
+      const results = new Map(keys.map((key) => [key, store.get(key)]));
+      const missing = [...sourceOf].filter(([key]) => results.get(key) === undefined);
+      const asked = missing.map(([, source]) => source);
+      const made = asked.length > 0 ? await analyser.analyze(asked, options) : [];
+      for (const [i, [key]] of missing.entries()) {
+        const analysis = made[i] as Analysis;
+        results.set(key, analysis);
+        if (analysis.failure === undefined) store.set(key, analysis);
+      }
+      return keys.map((key) => structuredClone(results.get(key) as Analysis));
+    },
+  };
+}
