@@ -38,8 +38,11 @@ export class ResultStore<T> {
   #read(key: string): string | undefined {
     if (this.#folder === undefined) return undefined;
     try {
-      return readFileSync(this.#path(this.#folder, key), 'utf8');
+      const json = readFileSync(this.#path(this.#folder, key), 'utf8');
+      JSON.parse(json);
+      return json;
     } catch {
+      // It is not there, or was torn by a power cut: made again, it is written again.
       return undefined;
     }
   }

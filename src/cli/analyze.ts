@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import pc from 'picocolors';
 import type { Argv, CommandModule } from 'yargs';
+import type { Analyser, Analysis, Language } from '../analysis/analyser.js';
+import { type AnalyserName, analyserNames } from '../analysis/external/names.js';
+import { toSarif } from '../analysis/external/sarif.js';
 import { together } from '../concurrent.js';
 import { assignmentLayer } from '../config/layers.js';
 import { resolveConfig } from '../config/resolve.js';
@@ -10,7 +13,7 @@ import { SrcodeError } from '../errors.js';
 import { io } from '../files.js';
 import { markedTokens } from '../reward/marked-tokens.js';
 import { Journal } from '../run/journal.js';
-import type { Verdict } from '../teacher/teacher.js';
+import type { Cwe, Severity, Verdict } from '../teacher/teacher.js';
 import { tokenTexts } from '../tokenizer/token-texts.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { runCommand } from './command.js';
@@ -21,6 +24,10 @@ interface AnalyzeArgs {
   set?: string[] | undefined;
   journal?: string | undefined;
   tokens?: string | undefined;
+  with: string[];
+  cache?: string | undefined;
+  unsafe: boolean;
+  sarif?: boolean | undefined;
   json?: boolean | undefined;
 }
 
@@ -28,8 +35,8 @@ interface AnalyzeArgs {
 interface FileReport {
   file: string;
   findings: {
-    cwe: string;
-    severity: string;
+    cwe: Cwe;
+    severity: Severity;
     start: number;
     end: number;
     line: number;
@@ -38,20 +45,23 @@ interface FileReport {
   }[];
   spans: { kind: string; start: number; end: number; obligation: string }[];
   parseOk: boolean;
+  /** With `--with`: the tools that could not analyse it, and why. Absent where all could. */
+  failures?: Record<string, string>;
   /** With `--tokens`: those of the file, and whether spans reward them. */
   tokens?: { id: number; start: number; end: number; secure: boolean }[];
 }
 
-const extensions: Readonly<Record<string, 'c' | 'cpp'>> = {
+const extensions: Readonly<Record<string, Language>> = {
   '.c': 'c',
   '.h': 'c',
   '.cc': 'cpp',
   '.cpp': 'cpp',
   '.cxx': 'cpp',
   '.hpp': 'cpp',
+  '.py': 'python',
 };
 
-/** `srcode analyze src/ --json` */
+/** `srcode analyze src/ --with gcc,clang --sarif` */
 export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
   command: 'analyze <path>',
   describe: 'Find flaws in C code, and the code that keeps them away',
@@ -85,16 +95,38 @@ export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
         requiresArg: true,
         describe: 'folder of a tokenizer, or "tiny": shows which tokens the spans reward, in ⟦⟧',
       })
+      .option('with', {
+        type: 'string',
+        default: '',
+        requiresArg: true,
+        coerce: (list: string) => list.split(',').filter((name) => name !== ''),
+        describe: `tools on PATH to ask beside the embedded engine: ${analyserNames.join(',')}`,
+      })
+      .option('cache', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder where what those tools said is kept, by content',
+      })
+      .option('unsafe', {
+        type: 'boolean',
+        default: false,
+        describe: 'start compilers even where no isolation works',
+      })
+      .option('sarif', {
+        type: 'boolean',
+        describe: 'the findings as a SARIF 2.1.0 log on stdout',
+        conflicts: 'json',
+      })
       .option('json', {
         type: 'boolean',
         describe: 'one entry a file, and errors, as JSON on stdout',
       }) as unknown as Argv<AnalyzeArgs>,
   handler: (args) =>
     runCommand(
-      args,
-      ({ signal }) => analyzeAll(args, signal),
-      (reports) => reports.map(({ report, code }) => listing(report, code)).join('\n'),
-      (reports) => {
+      { json: args.json || args.sarif },
+      async ({ signal }) => new Reports(await analyzeAll(args, signal), args),
+      ({ reports }) => reports.map(({ report, code }) => listing(report, code)).join('\n'),
+      ({ reports }) => {
         const found = reports.reduce((sum, { report }) => sum + report.findings.length, 0);
         return found === 0
           ? undefined
@@ -103,18 +135,32 @@ export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
     ),
 };
 
-/** A report that prints as the report alone. */
-class Report {
-  readonly report: FileReport;
-  readonly code: Buffer;
+interface Report {
+  report: FileReport;
+  code: Buffer;
+}
 
-  constructor(report: FileReport, code: Buffer) {
-    this.report = report;
-    this.code = code;
+/** Reports that print as JSON or, with paths relative to the folder that was analysed, as SARIF. */
+class Reports {
+  readonly reports: readonly Report[];
+  readonly #args: AnalyzeArgs;
+
+  constructor(reports: readonly Report[], args: AnalyzeArgs) {
+    this.reports = reports;
+    this.#args = args;
   }
 
-  toJSON(): FileReport {
-    return this.report;
+  toJSON(): unknown {
+    if (!this.#args.sarif) return this.reports.map(({ report }) => report);
+    const { path } = this.#args;
+    const root = statSync(path).isDirectory() ? path : dirname(path);
+    return toSarif(
+      this.reports.map(({ report: { file, findings }, code }) => ({
+        file: relative(root, file).split(sep).join('/'),
+        code,
+        findings: findings.map(({ start, end, line: _, ...rest }) => ({ ...rest, span: { start, end } })),
+      })),
+    );
   }
 }
 
@@ -122,12 +168,13 @@ class Report {
 const batch = 64;
 
 async function analyzeAll(
-  { path, teacher: names, set, journal, tokens }: AnalyzeArgs,
+  { path, teacher: names, set, journal, tokens, with: tools, cache, unsafe }: AnalyzeArgs,
   signal: AbortSignal,
 ): Promise<Report[]> {
   const { teacherOf } = await import('../tasks/teachers.js');
   const config = resolveConfig(teacherSchema, [assignmentLayer(set ?? [])]);
-  const files = filesOf(path);
+  const analysers = await openTools(tools, { cache, unsafe });
+  const files = filesOf(path, new Set<Language>(['c', 'cpp', ...analysers.flatMap(({ languages }) => languages)]));
   const store = journal === undefined ? undefined : new Journal(journal);
   try {
     const teacher = await teacherOf(names, { ...config, store });
@@ -135,13 +182,24 @@ async function analyzeAll(
       tokens === undefined ? undefined : await (await import('../tokenizer/index.js')).Tokenizer.load(tokens);
     const reports: Report[] = [];
     for (let at = 0; at < files.length; at += batch) {
-      const judged = await together(files.slice(at, at + batch), signal, async ([file, language], signal) => {
-        signal.throwIfAborted();
-        const code = io('read', file, () => readFileSync(file));
-        const verdict = await teacher.judge(code, { language }, { signal });
-        return new Report(reportOf(file, code, verdict, tokenizer), code);
-      });
+      const judged = await together(
+        files.slice(at, at + batch),
+        signal,
+        async ([file, language], signal): Promise<Report> => {
+          signal.throwIfAborted();
+          const code = io('read', file, () => readFileSync(file));
+          const judged = language === 'python' ? nothing : await teacher.judge(code, { language }, { signal });
+          return { report: reportOf(file, code, judged, tokenizer), code };
+        },
+      );
       reports.push(...judged);
+    }
+    for (const analyser of analysers) {
+      const concerned = [...files.entries()].filter(([, [, language]]) => analyser.languages.includes(language));
+      const sources = concerned.map(([i, [, language]]) => ({ code: (reports[i] as Report).code, language }));
+      const analyses = await analyser.analyze(sources, { signal });
+      for (const [i, [index]] of concerned.entries())
+        add(reports[index] as Report, analyser.name, analyses[i] as Analysis);
     }
     return reports;
   } finally {
@@ -149,22 +207,58 @@ async function analyzeAll(
   }
 }
 
-function filesOf(path: string): [file: string, language: 'c' | 'cpp'][] {
-  const language = (file: string): 'c' | 'cpp' | undefined => extensions[/\.\w+$/.exec(file)?.[0] ?? ''];
-  if (!io('read', path, () => statSync(path)).isDirectory()) return [[path, language(path) ?? 'c']];
+/** What the teachers say of Python, which they do not know. */
+const nothing: Pick<Verdict, 'findings' | 'spans' | 'parseOk'> = { findings: [], spans: [], parseOk: true };
+
+async function openTools(
+  names: readonly string[],
+  { cache, unsafe }: { cache: string | undefined; unsafe: boolean },
+): Promise<Analyser[]> {
+  if (names.length === 0) return [];
+  const unknown = names.filter((name) => !analyserNames.some((known) => known === name));
+  if (unknown.length > 0) {
+    throw new SrcodeError(
+      'ERR_USAGE',
+      `--with: no analyser is named ${unknown.join(', ')}; there are ${analyserNames.join(', ')}`,
+    );
+  }
+  const { openAnalysers } = await import('../analysis/external/index.js');
+  const analysers = await openAnalysers(names as AnalyserName[], { unsafe });
+  if (cache === undefined) return analysers;
+  const { ResultStore, stored } = await import('../analysis/result-store.js');
+  const store = new ResultStore<Analysis>(cache);
+  return analysers.map((analyser) => stored(analyser, store));
+}
+
+/** Adds what a tool says; a weakness of a line is said once, by whoever said it first. */
+function add({ report, code }: Report, name: string, { findings, failure }: Analysis): void {
+  if (failure !== undefined) report.failures = { ...report.failures, [name]: failure };
+  const { findings: said } = reportOf(report.file, code, { ...nothing, findings }, undefined);
+  const fresh = said.filter(
+    ({ cwe, line }) => !report.findings.some((known) => known.cwe === cwe && known.line === line),
+  );
+  report.findings = [...report.findings, ...fresh].sort((a, b) => a.start - b.start);
+}
+
+function filesOf(path: string, known: ReadonlySet<Language>): [file: string, language: Language][] {
+  const language = (file: string): Language | undefined => extensions[/\.\w+$/.exec(file)?.[0] ?? ''];
+  if (!io('read', path, () => statSync(path)).isDirectory()) {
+    const only = language(path) ?? 'c';
+    if (!known.has(only))
+      throw new SrcodeError('ERR_DATA', `${path} is Python: ask for an analyser of it, --with bandit`);
+    return [[path, only]];
+  }
   const files = io('read', path, () => readdirSync(path, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
-    .flatMap((file): [string, 'c' | 'cpp'][] => {
-      const known = language(file);
-      return known === undefined ? [] : [[file, known]];
+    .flatMap((file): [string, Language][] => {
+      const its = language(file);
+      return its === undefined || !known.has(its) ? [] : [[file, its]];
     });
   if (files.length === 0) {
-    throw new SrcodeError(
-      'ERR_DATA',
-      `No C file in ${path}: expected names with ${Object.keys(extensions).join(', ')}`,
-    );
+    const names = Object.keys(extensions).filter((name) => known.has(extensions[name] as Language));
+    throw new SrcodeError('ERR_DATA', `Nothing to analyse in ${path}: expected names with ${names.join(', ')}`);
   }
   return files;
 }
@@ -172,7 +266,7 @@ function filesOf(path: string): [file: string, language: 'c' | 'cpp'][] {
 function reportOf(
   file: string,
   code: Uint8Array,
-  { findings, spans, parseOk }: Verdict,
+  { findings, spans, parseOk }: Pick<Verdict, 'findings' | 'spans' | 'parseOk'>,
   tokenizer: Tokenizer | undefined,
 ): FileReport {
   const rewarded = spans.map(({ span }) => span);
@@ -203,9 +297,9 @@ function lineAt(code: Uint8Array, byte: number): number {
 const colours = { high: pc.red, medium: pc.yellow, low: pc.cyan } as const;
 
 /** The code with what was found under its lines, and the credited parts in green. */
-function listing({ file, findings, spans, parseOk, tokens }: FileReport, code: Buffer): string {
+function listing({ file, findings, spans, parseOk, failures = {}, tokens }: FileReport, code: Buffer): string {
   const head = `${pc.bold(file)}  ${findings.length} findings, ${spans.length} secure spans${parseOk ? '' : ', does not parse whole'}`;
-  const lines: string[] = [head];
+  const lines: string[] = [head, ...Object.entries(failures).map(([name, why]) => `  not analysed by ${name}: ${why}`)];
   let start = 0;
   for (const [i, line] of code.toString('latin1').split('\n').entries()) {
     const end = start + line.length;
@@ -216,7 +310,7 @@ function listing({ file, findings, spans, parseOk, tokens }: FileReport, code: B
         `${String(i + 1).padStart(5)}  ${tokens ? paintTokens(code, start, end, tokens) : paint(code, start, end, credited)}`,
       );
       for (const { cwe, severity, rule, message } of here) {
-        lines.push(`       ${colours[severity as keyof typeof colours](`${cwe} ${severity}`)} ${message} (${rule})`);
+        lines.push(`       ${colours[severity](`${cwe} ${severity}`)} ${message} (${rule})`);
       }
       const kinds = [
         ...new Set(spans.filter((span) => span.start >= start && span.start <= end).map(({ kind }) => kind)),

@@ -8,6 +8,7 @@ import { analyzeCommand } from './analyze.js';
 import { auditCommand } from './audit.js';
 import { benchCommand } from './bench.js';
 import { report } from './command.js';
+import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
 import { judgeCommand } from './judge.js';
@@ -30,6 +31,7 @@ const parser = yargs(argv)
   .command(judgeCommand)
   .command(benchCommand)
   .command(selftestCommand)
+  .command(doctorCommand)
   .demandCommand(1, 'Expected a command')
   .recommendCommands()
   .strict()

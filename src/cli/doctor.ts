@@ -1,0 +1,31 @@
+import pc from 'picocolors';
+import type { Argv, CommandModule } from 'yargs';
+import type { Part } from '../doctor/doctor.js';
+import { runCommand } from './command.js';
+
+interface DoctorArgs {
+  json?: boolean | undefined;
+}
+
+/** `srcode doctor --json` */
+export const doctorCommand: CommandModule<unknown, DoctorArgs> = {
+  command: 'doctor',
+  describe: 'Say what of compilers, analysers, sandbox and GPU is here, and what each adds',
+  builder: (yargs: Argv) =>
+    yargs.option('json', { type: 'boolean', describe: 'one entry a part as JSON on stdout' }) as Argv<DoctorArgs>,
+  handler: (args) =>
+    runCommand(args, async ({ signal }) => (await import('../doctor/doctor.js')).examine({ signal }), listing),
+};
+
+function listing(parts: readonly Part[]): string {
+  const width = Math.max(...parts.map(({ name }) => name.length));
+  return parts
+    .map(({ name, present, detail, adds, remedy }) =>
+      [
+        `${present ? pc.green('yes') : pc.yellow('no ')}  ${name.padEnd(width)}  ${detail}`,
+        `${' '.repeat(width + 7)}${pc.dim(adds)}`,
+        ...(remedy === undefined ? [] : [`${' '.repeat(width + 7)}to have it: ${remedy}`]),
+      ].join('\n'),
+    )
+    .join('\n');
+}
