@@ -43,7 +43,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     seeds: 1,
     budgetSeconds: null,
     lessons: { detections: 60, repairs: 40, replays: 60, preferences: 64 },
-    ppo: { iterations: 2, prompts: 16 },
+    ppo: { iterations: 3, prompts: 16 },
     evaluation: { prompts: 24, detections: 24, repairs: 12, mutations: 12 },
   },
   /** One seed; more on a machine that has them done in the same ten minutes. */

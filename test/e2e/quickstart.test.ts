@@ -23,7 +23,7 @@ test.skipIf(noIsolation !== undefined)(
     // The shipped base writes code that works.
     expect(data.arms?.[0]?.overall.functional.value).toBeGreaterThan(0.7);
     for (const { rows } of data.curves ?? []) {
-      expect(rows).toHaveLength(3);
+      expect(rows).toHaveLength(4);
       for (const row of rows.slice(1)) expect(row['policy/mismatch']).toBe(0);
     }
     const heat = data.samples?.find(({ arm }) => arm === 'TLR');

@@ -283,7 +283,8 @@ test('a policy starts from the adapter that init names, and is refused without w
   // As the reference, but not as the base model.
   expect(column(second, 'rollout/kl')).toEqual([0]);
   const { judge: _, ...silent } = copyTask();
-  await expect(ppo(small(fresh()), { task: silent })).rejects.toThrow(/Give the task a judge/);
+  const unguarded = small(fresh(), { reward: { guards: { when: 'never' } } });
+  await expect(ppo(unguarded, { task: silent })).rejects.toThrow(/Give the task a judge/);
 });
 
 test('a resumed run is refused when the task has changed', async () => {

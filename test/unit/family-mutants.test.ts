@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 test('what every removal leaves is vulnerable in that step alone, by the same teacher', async () => {
   const seen = new Map<StepId, Set<string>>();
-  for (let i = 0; i < 80; i++) {
+  for (let i = 0; i < 160; i++) {
     const prompt = familyPrompt(i % 3 === 0 ? 'test' : 'train', 8, i);
     const random = new RandomStream(i, 5);
     const forms = prompt.spec.steps.map((step) => drawForm(random, step, true));

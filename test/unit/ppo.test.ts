@@ -30,8 +30,10 @@ describe('config', () => {
     throw new Error('expected ERR_CONFIG');
   };
 
-  test('the defaults are the preset srcode', () => {
-    expect(resolve(ppoPresets.srcode)).toEqual(resolve({}));
+  test('the preset srcode differs from the defaults in what trials chose', () => {
+    const { lr, schedule, ...chosen } = resolve(ppoPresets.srcode);
+    expect(resolve({})).toMatchObject({ ...chosen });
+    expect([lr, schedule.kind]).toEqual([1e-3, 'linear']);
     expect(resolve({})).toMatchObject({ task: 'family', prompts: 64, samples: 1, epochs: 2, minibatch: 16, lr: 5e-4 });
   });
 
