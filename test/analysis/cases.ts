@@ -55,4 +55,263 @@ export const cases: Case[] = [
     findings: [['double-free', 'free(p)']],
     spans: [['release', 'free(p)']],
   },
+  {
+    name: 'a list freed with the next pointer saved',
+    code: 'void f(struct e *es) { while (es) { struct e *n = es->next; free(es); es = n; } }',
+  },
+  {
+    name: 'a list freed, and walked on from what was freed',
+    code: 'void f(struct e *es) { while (es) { free(es); es = es->next; } }',
+    findings: [['use-after-free', 'es->next']],
+  },
+  {
+    name: 'a free inside an allocation',
+    code: 'void f(void) { char *p = malloc(8); p++; free(p); }',
+    findings: [['free-inside', 'free(p)']],
+    spans: [['release', 'free(p)']],
+  },
+  {
+    name: 'a pointer that is swapped and freed once each',
+    code: 'void swap(int **a, int **b) { int *t = *a; *a = *b; *b = t; } void f(void) { int *a = malloc(4); int *b = malloc(4); free(a); swap(&a, &b); free(a); }',
+    spans: [
+      ['release', 'free(a)'],
+      ['release', 'free(a)'],
+    ],
+  },
+  {
+    name: 'an index tested against both ends',
+    code: 'int f(const int *a, int n, int i) { if (i < 0 || i >= n) return -1; return a[i]; }',
+    spans: [['bounds', 'if (i < 0 || i >= n) return -1;']],
+  },
+  {
+    name: 'an index from outside, untested',
+    code: 'int f(const int *a, int n, int i) { return a[i]; }',
+    findings: [['read-outside', 'a[i]']],
+  },
+  {
+    name: 'an index without its lower end',
+    code: 'void f(int i, int v) { int b[10]; if (i < 10) b[i] = v; }',
+    findings: [['write-outside', 'b[i]']],
+  },
+  {
+    name: 'an index off by one',
+    code: 'void f(int v) { int b[10]; for (int i = 0; i <= 10; i++) b[i] = v; }',
+    findings: [['write-outside', 'b[i]']],
+  },
+  {
+    name: "a loop to the array's end",
+    code: 'void f(int v) { int b[10]; for (int i = 0; i < 10; i++) b[i] = v; }',
+    spans: [['bounds', 'i < 10']],
+  },
+  {
+    name: 'text copied behind a test of its length',
+    code: 'void f(char *s) { char b[32]; if (strlen(s) >= sizeof(b)) return; strcpy(b, s); puts(b); }',
+    spans: [['bounded copy', 'if (strlen(s) >= sizeof(b)) return;']],
+  },
+  {
+    name: 'text copied without a test',
+    code: 'void f(char *s) { char b[32]; strcpy(b, s); puts(b); }',
+    findings: [['text-overflow', 'strcpy(b, s)']],
+  },
+  {
+    name: 'a copy with room for the terminator',
+    code: 'void f(char *s) { char *d = malloc(strlen(s) + 1); if (!d) return; strcpy(d, s); puts(d); free(d); }',
+    spans: [
+      ['null', 'if (!d) return;'],
+      ['release', 'free(d)'],
+    ],
+  },
+  {
+    name: 'a copy without room for the terminator',
+    code: 'void f(char *s) { char *d = malloc(strlen(s)); if (!d) return; strcpy(d, s); puts(d); free(d); }',
+    findings: [['text-overflow', 'strcpy(d, s)']],
+    spans: [
+      ['null', 'if (!d) return;'],
+      ['release', 'free(d)'],
+    ],
+  },
+  {
+    name: 'a length that is clamped',
+    code: 'void f(const unsigned char *src, size_t n) { unsigned char b[64]; if (n > sizeof b) n = sizeof b; memcpy(b, src, n); use(b); }',
+    spans: [['length', 'if (n > sizeof b) n = sizeof b;']],
+  },
+  {
+    name: 'a length from outside',
+    code: 'void f(const unsigned char *src, size_t n) { unsigned char b[64]; memcpy(b, src, n); use(b); }',
+    findings: [['copy-outside', 'memcpy(b, src, n)']],
+  },
+  {
+    name: 'a word read with its width',
+    code: 'int f(void) { char b[16]; scanf("%15s", b); return b[0]; }',
+  },
+  {
+    name: 'a word read without a width',
+    code: 'int f(void) { char b[16]; scanf("%s", b); return b[0]; }',
+    findings: [['text-overflow', 'scanf("%s", b)']],
+  },
+  {
+    name: 'a divisor that is tested',
+    code: 'int f(int a, int b) { if (b == 0) return 0; return a / b; }',
+    spans: [['divisor', 'if (b == 0) return 0;']],
+  },
+  {
+    name: 'a divisor that is not',
+    code: 'int f(int a, int b) { return a / b; }',
+    findings: [['division-by-zero', 'a / b']],
+  },
+  {
+    name: 'a size that is tested',
+    code: 'int *f(size_t n) { if (n > SIZE_MAX / sizeof(int)) return NULL; return malloc(n * sizeof(int)); }',
+    spans: [['overflow', 'if (n > SIZE_MAX / sizeof(int)) return NULL;']],
+  },
+  {
+    name: 'a size that may wrap around',
+    code: 'int *f(size_t n) { return malloc(n * sizeof(int)); }',
+    findings: [['size-overflow', 'malloc(n * sizeof(int))']],
+  },
+  {
+    name: 'parsed input in a sum',
+    code: 'int main(void) { int n = 0; scanf("%d", &n); return n + 1; }',
+    findings: [['overflow', 'n + 1']],
+  },
+  {
+    name: 'parsed input of few digits in a sum',
+    code: 'int main(void) { int n = 0; scanf("%4d", &n); return n + 1; }',
+  },
+  {
+    name: 'an allocation as large as the input says',
+    code: 'int main(void) { unsigned n = 0; scanf("%u", &n); char *p = malloc(n); free(p); return 0; }',
+    findings: [['allocation-unlimited', 'malloc(n)']],
+    spans: [['release', 'free(p)']],
+  },
+  {
+    name: 'a command of allowed characters',
+    code: 'int f(const char *w) { if (strspn(w, "abcdef") != strlen(w)) return -1; char c[64]; snprintf(c, sizeof c, "id %s", w); return system(c); }',
+    spans: [
+      ['allow-list', 'if (strspn(w, "abcdef") != strlen(w)) return -1;'],
+      ['bounded copy', 'snprintf(c, sizeof c, "id %s", w)'],
+    ],
+  },
+  {
+    name: 'a command of any characters',
+    code: 'int f(const char *w) { char c[64]; snprintf(c, sizeof c, "id %s", w); return system(c); }',
+    findings: [['command', 'system(c)']],
+    spans: [['bounded copy', 'snprintf(c, sizeof c, "id %s", w)']],
+  },
+  {
+    name: 'a statement from text',
+    code: 'int f(void *db, const char *n) { char q[99]; snprintf(q, sizeof q, "SELECT 1 WHERE n = \'%s\'", n); return sqlite3_exec(db, q, 0, 0, 0); }',
+    findings: [['sql', 'sqlite3_exec(db, q, 0, 0, 0)']],
+    spans: [['bounded copy', 'snprintf(q, sizeof q, "SELECT 1 WHERE n = \'%s\'", n)']],
+  },
+  {
+    name: 'a path behind a predicate',
+    code: 'int ok(const char *n) { if (strstr(n, "..") != NULL) return 0; return 1; } FILE *f(const char *n) { char p[256]; if (!ok(n)) return NULL; snprintf(p, sizeof(p), "/srv/%s", n); return fopen(p, "r"); }',
+    spans: [
+      ['path', 'if (strstr(n, "..") != NULL) return 0;'],
+      ['path', 'if (!ok(n)) return NULL;'],
+      ['bounded copy', 'snprintf(p, sizeof(p), "/srv/%s", n)'],
+    ],
+  },
+  {
+    name: 'a path without a test',
+    code: 'FILE *f(const char *n) { char p[256]; snprintf(p, sizeof(p), "/srv/%s", n); return fopen(p, "r"); }',
+    findings: [['path', 'fopen(p, "r")']],
+    spans: [['bounded copy', 'snprintf(p, sizeof(p), "/srv/%s", n)']],
+  },
+  {
+    name: 'text as a format',
+    code: 'void f(const char *s) { printf(s); }',
+    findings: [['format', 'printf(s)']],
+  },
+  {
+    name: 'text as an argument of a format',
+    code: 'void f(const char *s) { printf("%s", s); }',
+    spans: [['format', 'printf("%s", s)']],
+  },
+  {
+    name: 'a result that is ignored',
+    code: 'void f(void) { setuid(0); }',
+    findings: [['ignored-result', 'setuid(0)']],
+  },
+  {
+    name: 'a result that is tested for what it never is',
+    code: 'int f(void) { FILE *p = fopen("a", "r"); if (p == -1) return 1; return 0; }',
+    findings: [['wrong-test', 'p == -1']],
+  },
+  {
+    name: 'a variable read before it is written',
+    code: 'int f(void) { int x; return x; }',
+    findings: [['uninitialised', 'x']],
+  },
+  {
+    name: 'a file tested and then opened',
+    code: 'int f(const char *p) { if (access(p, 0) != 0) return -1; return open(p, 0); }',
+    findings: [['check-then-use', 'open(p, 0)']],
+  },
+  {
+    name: "a thread's lock",
+    code: 'int n; pthread_mutex_t l; void *t(void *a) { pthread_mutex_lock(&l); n++; pthread_mutex_unlock(&l); return NULL; } void f(void) { pthread_t x; pthread_create(&x, NULL, t, NULL); }',
+    spans: [['lock', 'pthread_mutex_lock(&l)']],
+  },
+  {
+    name: 'a thread without a lock',
+    code: 'int n; void *t(void *a) { n++; return NULL; } void f(void) { pthread_t x; pthread_create(&x, NULL, t, NULL); }',
+    findings: [['race', 'n++']],
+  },
+  {
+    name: 'an assertion on input',
+    code: 'int main(void) { int n = 0; scanf("%4d", &n); assert(n > 3); return 0; }',
+    findings: [['assertion', 'assert(n > 3)']],
+  },
+  {
+    name: 'a recursion that stands still',
+    code: 'int f(int n) { if (n == 0) return 0; return f(n--); }',
+    findings: [['recursion', 'f(n--)']],
+  },
+  {
+    name: 'a recursion that gets on',
+    code: 'int f(int n) { if (n <= 0) return 0; return f(n - 1); }',
+  },
+  {
+    name: 'a loop without an end',
+    code: 'void f(void) { while (1) { puts("x"); } }',
+    findings: [['endless-loop', 'while (1) { puts("x"); }']],
+  },
+  {
+    name: 'a cipher that is broken',
+    code: 'void f(unsigned char *d, unsigned char *s) { MD5(d, 4, s); }',
+    findings: [['broken-cipher', 'MD5(d, 4, s)']],
+  },
+  {
+    name: 'a password in the code',
+    code: 'int f(const char *password) { return strcmp(password, "hunter22") == 0; }',
+    findings: [['hard-coded-secret', 'strcmp(password, "hunter22")']],
+  },
+  {
+    name: 'a password in a file',
+    code: 'void f(FILE *out, const char *password) { fprintf(out, "%s", password); }',
+    findings: [['plain-password', 'fprintf(out, "%s", password)']],
+    spans: [['format', 'fprintf(out, "%s", password)']],
+  },
+  {
+    name: 'a union read as what was not written',
+    code: 'union u { int i; float f; }; int f(void) { union u x; x.f = 1.5f; return x.i; }',
+    findings: [['type-confusion', 'x.i']],
+  },
+  {
+    name: 'input as an address',
+    code: 'int main(void) { long n = 0; scanf("%9ld", &n); return *(int *)n; }',
+    findings: [['untrusted-pointer', '(int *)n']],
+  },
+  {
+    name: 'arguments in the wrong order',
+    code: 'int sub(int a, int b) { return a - b; } int f(int a, int b) { return sub(b, a); }',
+    findings: [['wrong-argument', 'sub(b, a)']],
+  },
+  {
+    name: 'code that is cut off',
+    code: 'void f(void) { char *p = malloc(10); if (p == NULL) return; p[0] = 1; if (p[1',
+    spans: [['null', 'if (p == NULL) return;']],
+  },
 ];

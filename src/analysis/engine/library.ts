@@ -709,7 +709,7 @@ function resolvePath(walk: Walk, { arguments: args, state }: CallEvent): void {
   const target = to?.targets[0];
   if (from === undefined || target === undefined) return;
   const content = walk.content(from, state);
-  walk.setText(target.region, { source: content.source }, state);
+  walk.setText(target.region, { source: content.source, parts: partsOf(content) }, state);
   const resolved = state.store.get(`${target.region.id}[]`);
   if (resolved !== undefined) state.facts.mark(`resolved:${resolved.number.symbol}`);
 }

@@ -1,6 +1,6 @@
 import { characters as charactersOf, literal } from '../c/literals.js';
 import { type CNode, child, descendants } from '../c/syntax.js';
-import { applyLibrary, isExit, learnString } from './library.js';
+import { applyLibrary, freed, isExit, learnString } from './library.js';
 import type { CFunction, Program } from './program.js';
 import type { Argument, RuleFamily } from './rule.js';
 import { type CType, charType, declared, intType, longType, rangeOf, sizeOf, sizeType, unknownType } from './types.js';
@@ -83,8 +83,8 @@ export class Walk {
   /** In the order of the walk. */
   readonly guards: Map<string, Guard> = new Map();
   frame!: Frame;
-  #symbols: { range: Range; source: Source; nullable: 'no' | 'maybe' | 'unknown' }[] = [
-    { range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no' },
+  readonly #symbols: { range: Range; source: Source; nullable: 'no' | 'maybe' | 'unknown'; counts: boolean }[] = [
+    { range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false },
   ];
   #frames = 0;
   #listeners: readonly RuleFamily[];
@@ -93,6 +93,7 @@ export class Walk {
   #started = new Set<string>();
   readonly #constants = new Map<string, Value | null>();
   readonly #found = new Map<string, Value>();
+  readonly #outsides = new Map<string, Region>();
 
   constructor(program: Program, families: readonly RuleFamily[], off: ReadonlySet<string> = new Set()) {
     this.program = program;
@@ -149,14 +150,21 @@ export class Walk {
   fresh(
     type: CType,
     source: Source,
-    extra: { range?: Range; nullable?: 'no' | 'maybe' | 'unknown'; origin?: Origin; targets?: readonly Target[] } = {},
+    extra: {
+      /** A loop counts it up, as far as its end lets it. */
+      counts?: boolean;
+      range?: Range;
+      nullable?: 'no' | 'maybe' | 'unknown';
+      origin?: Origin;
+      targets?: readonly Target[];
+    } = {},
   ): Value {
     const full = rangeOf(type);
     const range =
       extra.range === undefined
         ? full
         : { lo: Math.max(full.lo, extra.range.lo), hi: Math.min(full.hi, extra.range.hi) };
-    this.#symbols.push({ range, source, nullable: extra.nullable ?? 'unknown' });
+    this.#symbols.push({ range, source, nullable: extra.nullable ?? 'unknown', counts: extra.counts ?? false });
     const symbol = this.#symbols.length - 1;
     return {
       number: { symbol, scale: 1, offset: 0 },
@@ -213,6 +221,11 @@ export class Walk {
       if (depth > 1 && this.#reaches(b, to, slack - offset, facts, depth - 1)) return true;
     }
     return false;
+  }
+
+  /** Whether a loop counts the number up. */
+  counts({ symbol }: Linear): boolean {
+    return (this.#symbols[symbol] as { counts: boolean }).counts;
   }
 
   /** How far the number itself is to be trusted. */
@@ -272,9 +285,16 @@ export class Walk {
       state.store.set(variable.key, { ...(values[i] ?? this.fresh(type, Source.parameter)), type });
     }
     this.statement(callee.body, state);
-    if (!state.dead) this.leave(callee.body, null, state);
+    if (!state.dead) this.#end(callee.body, state);
     this.frame = outer;
     return this.#merge(frame, state);
+  }
+
+  // At its closing brace; code that was cut off ends nowhere.
+  #end(body: CNode, state: State): void {
+    const whole = this.text(body).endsWith('}');
+    if (whole) this.leave({ ...body, start: body.end - 1 }, null, state);
+    else this.quietly(() => this.leave(body, null, state));
   }
 
   leave(node: CNode, value: Value | null, state: State): void {
@@ -740,7 +760,7 @@ export class Walk {
     if (!carried) return false;
     for (const [key, value] of end.store) {
       const old = entry.store.get(key);
-      if (old === undefined || old === value || (value.targets.length === 0 && old.targets.length === 0)) continue;
+      if (old === undefined || old === value || !(isPointer(value) || isPointer(old))) continue;
       entry.store.set(key, this.mergeValues(old, entry, value, end, entry.facts));
     }
     return true;
@@ -794,9 +814,10 @@ export class Walk {
       }
     }
     for (const [key, { grows, shrinks, set }] of changes) {
-      const old = state.store.get(key);
-      if (old === undefined) continue;
-      if (old.targets.length > 0 && set) {
+      const kept = state.store.get(key);
+      if (kept === undefined) continue;
+      const old = isPointer(kept) && !set ? this.move(kept, constant(0), Source.own, state) : kept;
+      if (isPointer(old) && set) {
         state.store.set(key, this.fresh(old.type, old.source));
         continue;
       }
@@ -811,6 +832,7 @@ export class Walk {
       }
       const before = this.range(old.number, state.facts);
       const fresh = this.fresh(old.type, old.source, {
+        counts: grows && !set,
         range: { lo: shrinks ? -Infinity : before.lo, hi: grows ? Infinity : before.hi },
         ...(old.origin && { origin: old.origin }),
       });
@@ -1360,7 +1382,7 @@ export class Walk {
           const pointer = this.evaluate(base, state);
           this.access(node, base, pointer, null, write, state);
           const record = pointer.type.kind === 'pointer' ? pointer.type.to : unknownType;
-          const { key, regions } = this.#pointee(pointer, constant(0), state);
+          const { key, regions } = this.#pointee(pointer, constant(0));
           return { key: `${key}.${name}`, type: fieldOf(record, name), regions };
         }
         const place = this.locate(base, state, write);
@@ -1396,7 +1418,7 @@ export class Walk {
     const moved = offset === null ? pointer : this.move(pointer, offset, index.source, state);
     this.access(node, base, moved, bytes === undefined ? null : constant(bytes), write, state);
     if (to.kind === 'int' && to.char) this.content(pointer, state);
-    const { key, regions } = this.#pointee(pointer, offset ?? index.number, state);
+    const { key, regions } = this.#pointee(pointer, offset ?? index.number);
     return { key, type: to, regions };
   }
 
@@ -1406,7 +1428,9 @@ export class Walk {
 
   /** A pointer some bytes further on. */
   move(pointer: Value, by: Linear, source: Source, state: State): Value {
-    const targets = pointer.targets.map(({ region, offset }) => ({
+    const unknown = pointer.targets.length === 0 && pointer.number.symbol !== 0;
+    const from = unknown ? [{ region: this.#outside(pointer), offset: constant(0) }] : pointer.targets;
+    const targets = from.map(({ region, offset }) => ({
       region,
       offset: addLinear(offset, by) ?? this.#sum(offset, by, source, state),
     }));
@@ -1418,35 +1442,30 @@ export class Walk {
     return this.fresh(longType, source, { range: { lo: x.lo + y.lo, hi: x.hi + y.hi } }).number;
   }
 
-  #pointee(pointer: Value, offset: Linear, _state: State): { key: string; regions: Region[] } {
-    const [target] = pointer.targets;
-    if (target === undefined) {
-      const { symbol } = pointer.number;
-      const id = `*${symbol}`;
-      const region: Region = {
-        id,
-        kind: 'outside',
-        source: pointer.source,
-        size: null,
-        type: unknownType,
-        node: this.frame.function.node,
-        frame: 0,
-      };
-      const at = `${offset.symbol}*${offset.scale}+${offset.offset}`;
-      return { key: at === '0*0+0' ? `${id}[0]` : `${id}[${at}]`, regions: [region] };
+  /** The memory that a pointer of unknown origin leads to. */
+  #outside(pointer: Value): Region {
+    const id = `*${pointer.number.symbol}`;
+    let region = this.#outsides.get(id);
+    if (region === undefined) {
+      const { source } = pointer;
+      const { node } = this.frame.function;
+      region = { id, kind: 'outside', source, size: null, type: unknownType, node, frame: 0 };
+      this.#outsides.set(id, region);
     }
+    return region;
+  }
+
+  #pointee(pointer: Value, offset: Linear): { key: string; regions: Region[] } {
+    const target = pointer.targets[0] ?? { region: this.#outside(pointer), offset: constant(0) };
     const { region } = target;
+    const regions = pointer.targets.length === 0 ? [region] : pointer.targets.map(({ region: other }) => other);
     const total = addLinear(target.offset, offset);
-    const scalar = region.kind !== 'heap' && region.kind !== 'literal' && region.type.kind !== 'array';
-    if (scalar && total !== null && total.symbol === 0 && total.offset === 0)
-      return { key: region.id, regions: [region] };
-    const at =
-      total === null
-        ? '?'
-        : total.symbol === 0 && total.offset === 0
-          ? '0'
-          : `${total.symbol}*${total.scale}+${total.offset}`;
-    return { key: `${region.id}[${at}]`, regions: pointer.targets.map(({ region: other }) => other) };
+    const whole = total !== null && total.symbol === 0 && total.offset === 0;
+    const known = region.kind !== 'outside' || region.type.kind !== 'unknown';
+    const scalar = region.kind !== 'heap' && region.kind !== 'literal' && region.type.kind !== 'array' && known;
+    if (scalar && whole) return { key: region.id, regions };
+    const at = total === null ? '?' : whole ? '0' : `${total.symbol}*${total.scale}+${total.offset}`;
+    return { key: `${region.id}[${at}]`, regions };
   }
 
   #address(argument: CNode, state: State): Value {
@@ -1678,20 +1697,8 @@ export class Walk {
             ? pointer.type.of
             : unknownType;
       const bytes = this.sizeOf(to) ?? 1;
-      const moved = this.move(
-        pointer,
-        scaleLinear(index.number, operator === '-' ? -bytes : bytes),
-        index.source,
-        state,
-      );
-      const settled = index.number.symbol === 0 && index.number.offset === 0;
-      // Of a pointer into unknown memory, another place is another symbol.
-      if (pointer.targets.length > 0 || settled) return moved;
-      const region = `*${pointer.number.symbol}`;
-      const fresh = this.fresh(pointer.type, pointer.source, { nullable: 'no' });
-      const content = state.store.get(`${region}[]`);
-      if (content !== undefined) state.store.set(`*${fresh.number.symbol}[]`, content);
-      return { ...fresh, ...(pointer.origin && { origin: pointer.origin }) };
+      const by = scaleLinear(index.number, operator === '-' ? -bytes : bytes);
+      return this.move(pointer, by, index.source, state);
     }
     if (pa && pb && operator === '-') {
       const [t1, t2] = [a.targets[0], b.targets[0]];
@@ -1843,6 +1850,7 @@ export class Walk {
           this.frame,
           state,
         );
+        this.#entrust(args, own, state);
         return value ?? this.fresh(own.result, Source.own);
       }
       this.escape(args, state);
@@ -1853,6 +1861,27 @@ export class Walk {
     if (modelled !== undefined) return modelled;
     this.escape(args, state);
     return this.fresh(unknownType, Source.own, { origin: { node, callee: name } });
+  }
+
+  // A function that frees the members of a list, one by one, frees the list.
+  #entrust(args: readonly Argument[], own: CFunction, state: State): void {
+    if (!this.#frees(own)) return;
+    for (const { value } of args) {
+      for (const { region } of value.targets) {
+        if (state.lives.get(region.id) === 'live') state.lives.set(region.id, 'given away');
+      }
+    }
+  }
+
+  #frees({ body }: CFunction): boolean {
+    let frees = freeing.get(body);
+    if (frees === undefined) {
+      frees = [...descendants(body)].some(
+        (at) => at.type === 'call_expression' && freed(this.calleeOf(at)) !== undefined && inLoop(at, body),
+      );
+      freeing.set(body, frees);
+    }
+    return frees;
   }
 
   /** An unknown function may keep what it is given, and write to it. */
@@ -1950,6 +1979,13 @@ function sizedBy(type: CType, value: CNode | undefined): CType {
       length: charactersOf(value.children.length === 0 ? '' : ' '.repeat(value.end - value.start - 2)).length + 1,
     };
   return type;
+}
+
+const freeing = new WeakMap<CNode, boolean>();
+function inLoop(node: CNode, body: CNode): boolean {
+  for (let at = node.parent; at !== null && at !== body; at = at.parent)
+    if (/^(for|while|do)_/.test(at.type)) return true;
+  return false;
 }
 
 const changing = new WeakMap<CNode, readonly CNode[]>();

@@ -1,7 +1,7 @@
 import type { CNode } from '../c/syntax.js';
 import { conversions, formatted } from '../engine/library.js';
 import type { CallEvent, RuleFamily } from '../engine/rule.js';
-import { rangeOf, sizeType } from '../engine/types.js';
+import { sizeType } from '../engine/types.js';
 import { addLinear, constant, type Linear, Source, type State, type Target, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
 
@@ -174,6 +174,15 @@ function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target
   }
   if (end === null || walk.atMost(end, size, state.facts)) return;
   const [last, room] = [walk.range(end, state.facts), walk.range(size, state.facts)];
+  if (
+    rule === 'write-outside' &&
+    walk.counts(offset) &&
+    size.symbol === 0 &&
+    walk.symbolRange(offset.symbol, state.facts).hi >= 2 ** 31 - 1
+  ) {
+    walk.report(rule, node, `nothing keeps the counter inside ${name(walk, region)}`);
+    return;
+  }
   const certain =
     last.lo > room.hi || (end.symbol === size.symbol && end.scale === size.scale && end.offset > size.offset);
   if (certain) walk.report(rule, node, `this is behind the end of ${name(walk, region)}`);
@@ -302,8 +311,4 @@ function scan(walk: Walk, { node, arguments: args, state }: CallEvent, formatAt:
         `%${width}${letter} needs ${width + 1} bytes, ${walk.text(target.node)} has ${room}`,
       );
   }
-}
-
-export function isWhole(value: Value): boolean {
-  return value.type.kind === 'int' && rangeOf(value.type).hi > 0;
 }

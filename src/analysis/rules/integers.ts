@@ -93,7 +93,8 @@ export const integers: RuleFamily = {
       const { scale, symbol } = size.value.number;
       const most = walk.symbolRange(symbol, state.facts).hi;
       const wide = size.value.type.kind === 'int' ? size.value.type.bytes : 8;
-      const limit = wide < 8 ? 2 ** 32 : 2 ** 63;
+      const signed = size.value.type.kind === 'int' && size.value.type.signed;
+      const limit = wide < 8 ? 2 ** 32 : signed ? 2 ** 63 : 2 ** 64;
       if (
         sizes.length === 1 &&
         (scale > 1 || size.value.number.offset > 0) &&

@@ -66,7 +66,7 @@ export const unchecked: RuleFamily = {
 };
 
 const mustCheck =
-  /^(setuid|setgid|seteuid|setegid|setreuid|setregid|setresuid|setresgid|chroot|chdir|setgroups|initgroups|mlock|ftruncate|RAND_bytes|pthread_mutex_lock)$/;
+  /^(setuid|setgid|seteuid|setegid|setreuid|setregid|setresuid|setresgid|chroot|chdir|setgroups|initgroups|mlock|ftruncate|RAND_bytes)$/;
 const flipped: Readonly<Record<string, string>> = {
   '<': '>',
   '<=': '>=',
