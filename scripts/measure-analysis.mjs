@@ -49,7 +49,8 @@ function castle(file) {
       const { findings } = analyze(code, { language: 'c' });
       const wanted = families[row.cwe] ?? [row.cwe];
       const same = findings.filter(({ cwe }) => wanted.includes(Number(cwe.slice(4))));
-      const cell = (byCwe[row.cwe] ??= { hit: 0, vulnerable: 0, alarms: 0, safe: 0 });
+      byCwe[row.cwe] ??= { hit: 0, vulnerable: 0, alarms: 0, safe: 0 };
+      const cell = byCwe[row.cwe];
       if (row.vulnerable) {
         for (const counts of [sum, cell]) counts.vulnerable++;
         if (same.length === 0) continue;
@@ -81,7 +82,8 @@ function sven(file) {
   for (const row of rows(file)) {
     const [before, after] = [row.func_src_before, row.func_src_after].map((text) => Buffer.from(text));
     const [bad, good] = [before, after].map((code) => analyze(code, { language: languageOf(row) }));
-    const cell = (byCwe[row.vul_type] ??= { lines: 0, credited: 0, pairs: 0, right: 0, level: 0 });
+    byCwe[row.vul_type] ??= { lines: 0, credited: 0, pairs: 0, right: 0, level: 0 };
+    const cell = byCwe[row.vul_type];
     const added = row.line_changes.added.filter(({ line }) => /[A-Za-z0-9]/.test(line));
     const lines = new Set(
       good.spans.flatMap(({ span }) => {

@@ -314,4 +314,19 @@ export const cases: Case[] = [
     code: 'void f(void) { char *p = malloc(10); if (p == NULL) return; p[0] = 1; if (p[1',
     spans: [['null', 'if (p == NULL) return;']],
   },
+  {
+    name: 'a parameter that is tested before it is followed',
+    code: 'int f(struct s *p) { if (!p) return 0; return p->x; }',
+    spans: [['null', 'if (!p) return 0;']],
+  },
+  {
+    name: 'a parameter that is followed before it is tested',
+    code: 'int f(struct s *p) { int x = p->x; if (!p) return 0; return x; }',
+    findings: [['null-dereference', 'p->x']],
+  },
+  {
+    name: 'an index into memory of unknown type',
+    code: 'void f(Cache *c, UINT32 i) { if (i >= c->n) return; c->rows[i] = 0; }',
+    spans: [['bounds', 'if (i >= c->n) return;']],
+  },
 ];

@@ -35,6 +35,8 @@ export interface AccessEvent {
   readonly pointer: Value;
   /** The expression of the pointer. */
   readonly base: CNode;
+  /** Of `p[i]`. */
+  readonly index: Value | null;
   /** How many bytes are read or written; null where unknown. */
   readonly bytes: Linear | null;
   readonly write: boolean;

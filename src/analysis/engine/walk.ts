@@ -1380,7 +1380,7 @@ export class Walk {
         const name = this.text(field);
         if (node.operator === '->') {
           const pointer = this.evaluate(base, state);
-          this.access(node, base, pointer, null, write, state);
+          this.access(node, base, pointer, null, null, write, state);
           const record = pointer.type.kind === 'pointer' ? pointer.type.to : unknownType;
           const { key, regions } = this.#pointee(pointer, constant(0));
           return { key: `${key}.${name}`, type: fieldOf(record, name), regions };
@@ -1416,14 +1416,22 @@ export class Walk {
     const bytes = this.sizeOf(to);
     const offset = bytes === undefined ? null : scaleLinear(index.number, bytes);
     const moved = offset === null ? pointer : this.move(pointer, offset, index.source, state);
-    this.access(node, base, moved, bytes === undefined ? null : constant(bytes), write, state);
+    this.access(node, base, moved, index, bytes === undefined ? null : constant(bytes), write, state);
     if (to.kind === 'int' && to.char) this.content(pointer, state);
     const { key, regions } = this.#pointee(pointer, offset ?? index.number);
     return { key, type: to, regions };
   }
 
-  access(node: CNode, base: CNode, pointer: Value, bytes: Linear | null, write: boolean, state: State): void {
-    for (const family of this.#listeners) family.access?.(this, { node, base, pointer, bytes, write, state });
+  access(
+    node: CNode,
+    base: CNode,
+    pointer: Value,
+    index: Value | null,
+    bytes: Linear | null,
+    write: boolean,
+    state: State,
+  ): void {
+    for (const family of this.#listeners) family.access?.(this, { node, base, pointer, index, bytes, write, state });
   }
 
   /** A pointer some bytes further on. */

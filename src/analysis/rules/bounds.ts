@@ -42,20 +42,11 @@ export const bounds: RuleFamily = {
     },
   ],
 
-  access(walk, { node, pointer, bytes, write, state }) {
+  access(walk, { node, pointer, index, bytes, write, state }) {
     const rule = write ? 'write-outside' : 'read-outside';
-    if (bytes === null) return;
-    for (const target of pointer.targets) {
-      if (target.region.kind === 'outside' && target.region.size === null) {
-        untested(walk, rule, node, target.offset, state);
-        continue;
-      }
-      check(walk, rule, node, target, bytes, state);
-    }
-    if (pointer.targets.length === 0) {
-      const index = indexOf(walk, node, state);
-      if (index !== undefined) untested(walk, rule, node, index, state);
-    }
+    const sized = bytes === null ? [] : pointer.targets.filter(({ region }) => region.size !== null);
+    for (const target of sized) check(walk, rule, node, target, bytes as Linear, state);
+    if (sized.length === 0 && index !== null) untested(walk, rule, node, index.number, state);
   },
 
   call(walk, event) {
@@ -138,12 +129,6 @@ export const bounds: RuleFamily = {
     }
   },
 };
-
-// The index of `p[i]` where nothing is known of p's memory.
-function indexOf(walk: Walk, node: CNode, state: State): Linear | undefined {
-  const index = node.type === 'subscript_expression' ? node.children[1] : undefined;
-  return index === undefined ? undefined : walk.quietly(() => walk.evaluate(index, state).number);
-}
 
 function untested(walk: Walk, rule: string, node: CNode, index: Linear, state: State): void {
   if (index.symbol === 0 || walk.sourceOf(index) === Source.own) return;

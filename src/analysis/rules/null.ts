@@ -1,4 +1,4 @@
-import type { CNode } from '../c/syntax.js';
+import { type CNode, child, descendants } from '../c/syntax.js';
 import { dereferenced } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
@@ -12,7 +12,7 @@ export const nullPointers: RuleFamily = {
       cwe: 'CWE-476',
       severity: 'medium',
       kind: 'null',
-      finds: 'the result of a call that gives null on failure, or a null pointer, followed without a test',
+      finds: 'a pointer followed that is null, that a call gave that may fail, or that the function tests elsewhere',
       discharge: 'a test against null on the way there',
     },
   ],
@@ -37,5 +37,54 @@ function check(walk: Walk, node: CNode, base: CNode, pointer: Value, state: Stat
     walk.report('null-dereference', node, `${walk.text(base)} may be null${from}`);
     // Reported once: what follows stands on the same pointer.
     if (pointer.number.symbol !== 0) state.facts.setNull(pointer.number.symbol, false);
+  } else if (status === 'unknown' && pointer.number.symbol !== 0 && tested(walk).has(walk.text(base))) {
+    walk.report('null-dereference', node, `${walk.text(base)} is tested against null elsewhere, not on the way here`);
+    state.facts.setNull(pointer.number.symbol, false);
+  }
+}
+
+const tests = new WeakMap<CNode, ReadonlySet<string>>();
+
+/** What the function at hand tests against null: its author believes that it may be. */
+function tested(walk: Walk): ReadonlySet<string> {
+  const { body } = walk.frame.function;
+  let found = tests.get(body);
+  if (found === undefined) {
+    const names = new Set<string>();
+    for (const at of descendants(body)) {
+      if (at.type !== 'if_statement') continue;
+      const condition = child(at, 'condition');
+      if (condition !== undefined) gather(walk, condition, names);
+    }
+    found = names;
+    tests.set(body, found);
+  }
+  return found;
+}
+
+function gather(walk: Walk, node: CNode, names: Set<string>): void {
+  switch (node.type) {
+    case 'identifier':
+    case 'field_expression':
+      names.add(walk.text(node));
+      return;
+    case 'binary_expression': {
+      const [left, right] = [child(node, 'left'), child(node, 'right')];
+      if (left === undefined || right === undefined) return;
+      if (/^(&&|\|\|)$/.test(node.operator)) {
+        gather(walk, left, names);
+        gather(walk, right, names);
+      } else if (
+        /^[!=]=$/.test(node.operator) &&
+        /^(null|identifier)$/.test(right.type) &&
+        /^(NULL|nullptr)$/.test(walk.text(right))
+      ) {
+        gather(walk, left, names);
+      }
+      return;
+    }
+    case 'parenthesized_expression':
+    case 'unary_expression':
+      for (const item of node.children) gather(walk, item, names);
   }
 }
