@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { findingsOf, readSarif, toSarif } from '../../src/analysis/external/sarif.js';
+import { findingsOf, readSarif, type SarifResult, toSarif } from '../../src/analysis/external/sarif.js';
 import { SourceLines } from '../../src/analysis/external/source-lines.js';
 import type { Finding } from '../../src/teacher/teacher.js';
 import { analyserFixture } from '../support/analysers.js';
@@ -116,6 +116,19 @@ test('rules are found with the driver and with its extensions; left-out fields h
   ]);
   const spans = findingsOf(log.results, source, 'codeql').map(({ span }) => `${source.subarray(span.start, span.end)}`);
   expect(spans).toEqual(['strcpy', 'printf', 'void f(char *s)\n{ b[0]; strcpy(b, s);\np']);
+});
+
+test('a line 0 is no line: an end that has one is left out, and so is a result that begins there', () => {
+  const result = (startLine: number) => ({
+    message: { text: 'x' },
+    locations: [
+      { physicalLocation: { artifactLocation: { uri: 'a.c' }, region: { startLine, startColumn: 5, endLine: 0 } } },
+    ],
+  });
+  const log = { version: '2.1.0', runs: [{ tool: { driver: { name: 'x' } }, results: [result(2), result(0)] }] };
+  const { results } = readSarif(JSON.stringify(log), 'x');
+  expect(results).toHaveLength(1);
+  expect(new SourceLines(code).span((results[0] as SarifResult).region, 'utf16')).toEqual({ start: 12, end: 13 });
 });
 
 test('what is no SARIF is refused with its place', () => {

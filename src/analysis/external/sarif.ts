@@ -109,11 +109,13 @@ export function readSarif(text: string, where: string): SarifLog {
     for (const result of run.results) {
       const place = result.locations[0]?.physicalLocation;
       const uri = place?.artifactLocation && uriOf(place.artifactLocation);
-      if (uri === undefined || place?.region === undefined || result.suppressions.length > 0) continue;
+      const startLine = place?.region?.startLine;
+      if (uri === undefined || place?.region === undefined || startLine === undefined) continue;
+      if (result.suppressions.length > 0) continue;
       const rule = ruleOf(result, run.tool);
       read.results.push({
         file: decodeUri(uri),
-        region: place.region,
+        region: { ...place.region, startLine },
         unit,
         rule: result.ruleId ?? rule?.id ?? result.rule?.id ?? '',
         cwes: cwesOf(result, rule),
@@ -151,7 +153,8 @@ export function findingsOf(
   });
 }
 
-const line = z.int().positive();
+// clang writes 0 where it knows no line, as at the end of what a macro made.
+const line = z.int().transform((number) => (number > 0 ? number : undefined));
 const artifactSchema = z.object({ uri: z.string().optional(), index: z.int().default(-1) });
 const level = z.enum(['none', 'note', 'warning', 'error']);
 const ruleSchema = z.object({
@@ -186,7 +189,7 @@ const resultSchema = z.object({
             region: z
               .object({
                 startLine: line,
-                startColumn: line.default(1),
+                startColumn: z.int().positive().default(1),
                 endLine: line.optional(),
                 endColumn: line.optional(),
               })

@@ -163,6 +163,9 @@ function tagsIn(node: CNode): CNode[] {
 const mark = `srcode${randomBytes(6).toString('hex')}`;
 const renamed = (name: string, k: number): string => `${name}_${mark}_${k}`;
 
+// gcc's optimiser, whose warnings follow from what it inlines, knows that `main` runs once: of a function of another name it has to be told.
+const runOnce = '__attribute__((constructor)) ';
+
 /** A tool's message with the names that the source has. */
 export const unrename = (message: string): string => message.replace(new RegExp(`_${mark}_\\d+`, 'g'), '');
 
@@ -179,7 +182,7 @@ export function unitOf(candidates: readonly Candidate[], { tainted = false }: { 
   };
   for (const [k, candidate] of candidates.entries()) {
     const form = alone ? { text: candidate.text, names: [], macros: [] } : (candidate.shared as SharedForm);
-    add(...form.names.map((name) => `#define ${name} ${renamed(name, k)}`));
+    add(...form.names.map((name) => `#define ${name} ${name === 'main' ? runOnce : ''}${renamed(name, k)}`));
     const text = tainted ? taintedText(form.text, candidate.entries) : form.text;
     add(`#line 1 "${fileOf(candidate)}"`);
     const count = text.split('\n').length;
