@@ -152,7 +152,7 @@ const sources: (SourceCode & { about: string })[] = Object.entries({
     '#include <stdio.h>\nint main(void) {\n    char *p = malloc(9);\n    if (p == NULL) return 1;\n    puts("kept");\n    return 0;\n}\n',
   otherProgram: 'int main(void) {\n    int *p = NULL;\n    return *p;\n}\n',
   inlined:
-    'void drop(char *p) {\n    free(p);\n}\nint main(void) {\n    char *p = malloc(4);\n    if (p == NULL) return 1;\n    drop(p);\n    free(p);\n    return 0;\n}\n',
+    '#include <stdio.h>\nvoid show(int *a) {\n    printf("%d\\n", *a * *a);\n    free(a);\n}\nint main() {\n    int *a = malloc(sizeof(int));\n    if (a == NULL) return 1;\n    int *p = a;\n    *a = 5;\n    *p = 6;\n    show(a);\n    show(p);\n    return 0;\n}\n',
   undeclared: 'int go(int n) { return helper(n) + missing_thing(n); }\n',
   helper: 'static char *helper(void) { return NULL; }\nchar go(void) {\n    char *p = helper();\n    return *p;\n}\n',
   redefines: '#define malloc(n) NULL\nint *go(void) {\n    int *p = malloc(4);\n    *p = 1;\n    return p;\n}\n',
