@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Language } from '../analyser.js';
-import { type CNode, CParser, child, descendants } from '../c/syntax.js';
+import { type CNode, CParser, child } from '../c/syntax.js';
 
 /** What every C source may use without including it: code of models comes in fragments, and a compiler that stops at one sees nothing. */
 const preludeHeaders = [
@@ -75,9 +75,11 @@ export async function candidateOf(
   if (!source.parseOk) return none;
   const nameOf = (node: CNode): string => source.text(node);
   const calls = new Set<string>();
-  for (const node of descendants(source.root)) {
+  const left: CNode[] = [source.root];
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
     const callee = node.type === 'call_expression' ? child(node, 'function') : undefined;
     if (callee?.type === 'identifier') calls.add(nameOf(callee));
+    left.push(...node.children);
   }
   const definitions = source.root.children.filter(({ type }) => type === 'function_definition');
   const functions = definitions.map((node) => ({ name: declaredNames(node).map(nameOf)[0], span: source.span(node) }));
