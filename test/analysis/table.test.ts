@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { rules } from '../../src/analysis/rules/index.js';
+import { cases } from './cases.js';
+
+const documented = readFileSync(new URL('../../docs/analysis.md', import.meta.url), 'utf8');
+
+test('the documentation has the table of rules', () => {
+  const rows = [...rules.values()].map(
+    ({ id, cwe, severity, finds, discharge, kind }) =>
+      `| ${id} | ${cwe} | ${severity} | ${finds} | ${discharge} | ${kind} |`,
+  );
+  expect(documented).toContain(`|---|---|---|---|---|---|\n${rows.join('\n')}\n`);
+});
+
+test('every rule has a case that it finds', () => {
+  const found = new Set(cases.flatMap(({ findings = [] }) => findings.map(([rule]) => rule)));
+  expect([...rules.keys()].filter((rule) => !found.has(rule))).toEqual([]);
+});
