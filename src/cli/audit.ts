@@ -3,7 +3,7 @@ import { SrcodeError } from '../errors.js';
 import type { Audit } from '../evaluation/audit.js';
 import type { Estimate } from '../evaluation/estimate.js';
 import type { Sample } from '../tasks/task.js';
-import { runCommand } from './command.js';
+import { lastGiven, runCommand } from './command.js';
 
 interface AuditArgs {
   samples?: string | undefined;
@@ -26,6 +26,7 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
         describe: 'JSONL rows {"id", "answer"}; without it, reference answers of the family to fresh prompts',
       })
       .option('task', {
+        coerce: lastGiven<string>,
         type: 'string',
         default: 'family',
         requiresArg: true,

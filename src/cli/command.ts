@@ -49,6 +49,11 @@ export async function runCommand<T>(
   }
 }
 
+/** Of a flag that is given twice the last one counts; yargs would make a list of it. */
+export function lastGiven<T>(value: T | T[]): T {
+  return Array.isArray(value) ? (value.at(-1) as T) : value;
+}
+
 /** Says what went wrong, once: as JSON on stdout for programs, as one message on stderr for people. Returns the exit code. */
 export function report(error: unknown, json: boolean, progress: Progress = new Progress()): number {
   const { name, code, message, stack } = describe(error);

@@ -3,7 +3,7 @@ import type { Evaluation, Rates } from '../evaluation/evaluate.js';
 import { wilson } from '../evaluation/statistics.js';
 import type { Split } from '../tasks/task.js';
 import { tinyTemplate } from '../tasks/template.js';
-import { runCommand } from './command.js';
+import { lastGiven, runCommand } from './command.js';
 
 interface EvaluateArgs {
   task: string;
@@ -30,6 +30,7 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
   builder: (yargs: Argv) =>
     yargs
       .option('task', {
+        coerce: lastGiven<string>,
         type: 'string',
         default: 'family',
         requiresArg: true,

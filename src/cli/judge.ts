@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { SrcodeError } from '../errors.js';
 import type { Judgement, Sample, Task } from '../tasks/task.js';
-import { runCommand } from './command.js';
+import { lastGiven, runCommand } from './command.js';
 
 interface JudgeArgs {
   task: string;
@@ -28,6 +28,7 @@ export const judgeCommand: CommandModule<unknown, JudgeArgs> = {
         describe: 'JSONL file of {"id", "answer"} rows; the id of a prompt names its task',
       })
       .option('task', {
+        coerce: lastGiven<string>,
         type: 'string',
         default: 'family',
         requiresArg: true,

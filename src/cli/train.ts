@@ -9,7 +9,7 @@ import { sftSchema } from '../config/sft.js';
 import type { Progress } from '../run/progress.js';
 import type { RunResult } from '../run/run.js';
 import type { Hooks } from '../training/hooks.js';
-import { runCommand } from './command.js';
+import { lastGiven, runCommand } from './command.js';
 
 interface TrainArgs {
   config?: string | undefined;
@@ -133,8 +133,7 @@ function options<T>(yargs: Argv, { presets }: Program<T>, all: readonly Field[])
   for (const { path, type, help } of all.filter((field) => flags.includes(field.path))) {
     const array = type.endsWith('…');
     const kind = type === 'integer' ? 'number' : 'string';
-    // A flag given twice would come as a list: the last one counts.
-    const coerce = (value: unknown): unknown => (array || !Array.isArray(value) ? value : value.at(-1));
+    const coerce = (value: unknown): unknown => (array ? value : lastGiven(value));
     parser.option(path, { type: kind, array, requiresArg: true, describe: help, coerce });
   }
   return parser.epilogue(`Options of the YAML file and of --set:\n${optionTable(all)}`);
