@@ -72,7 +72,7 @@ export class CompilerAnalyser implements Analyser {
     this.id = options.id;
     this.languages = options.languages;
     this.#passes = options.passes;
-    this.#batchSize = options.batchSize ?? 48;
+    this.#batchSize = options.batchSize ?? 32;
     this.#forgivesMain = options.forgivesMain ?? false;
     this.#reserved = reserved;
   }
