@@ -5,7 +5,7 @@
 //   node scripts/measure-analysis.mjs speed FILE.jsonl      functions a second, on one core, of the sven collection
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { analyze, load } from '../dist/analysis/analysis.js';
+import { analyze, loadEngine } from '../dist/analysis/analysis.js';
 import { wilson } from '../dist/evaluation/statistics.js';
 
 /** The split was fixed by this before any rule was written: rules were tuned on `tune` alone. */
@@ -127,6 +127,6 @@ if (measure === undefined || file === undefined) {
   console.error('Usage: node scripts/measure-analysis.mjs castle|sven|speed FILE.jsonl');
   process.exitCode = 2;
 } else {
-  await load();
+  await loadEngine();
   measure(file);
 }

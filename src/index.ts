@@ -1,5 +1,5 @@
 export type { Analyser, Analysis as AnalyserAnalysis, SourceCode } from './analysis/analyser.js';
-export { type Analysis, analyze, embeddedTeacher, type Language, load } from './analysis/analysis.js';
+export { type Analysis, analyze, embeddedTeacher, type Language, loadEngine } from './analysis/analysis.js';
 export { embedded as embeddedAnalyser } from './analysis/embedded.js';
 export { openAnalysers } from './analysis/external/index.js';
 export { type FileFindings, readSarif, type SarifLog, type SarifResult, toSarif } from './analysis/external/sarif.js';

@@ -1,3 +1,4 @@
+import { SrcodeError } from '../errors.js';
 import type { Finding, SecureSpan, Teacher, Verdict } from '../teacher/teacher.js';
 import { CParser } from './c/syntax.js';
 import { judge } from './credit.js';
@@ -17,7 +18,7 @@ export interface Analysis {
 let parser: CParser | undefined;
 
 /** Loads the parser; once, before {@link analyze}. @throws ERR_IO where the grammar is not to be found. */
-export async function load(): Promise<void> {
+export async function loadEngine(): Promise<void> {
   parser ??= await CParser.load();
 }
 
@@ -26,7 +27,8 @@ export async function load(): Promise<void> {
  * compilable; what was cut off is read up to its last whole statement.
  */
 export function analyze(code: Uint8Array, _about: { language: Language }): Analysis {
-  if (parser === undefined) throw new Error('Call load() before analyze()');
+  if (parser === undefined)
+    throw new SrcodeError('ERR_INVALID_ARG', 'analyze needs its parser: await loadEngine() once before');
   const { parse } = parser;
   const source = parser.parse(code);
   const program = new Program(source, (expansion) => parse.call(parser, expansion));
@@ -54,8 +56,14 @@ export function analyze(code: Uint8Array, _about: { language: Language }): Analy
 export const embeddedTeacher: Teacher = {
   id: 'embedded-1',
   async judge(code, { language }): Promise<Verdict> {
-    await load();
-    const { findings, spans, parseOk } = analyze(code, { language: language === 'cpp' ? 'cpp' : 'c' });
+    if (language === 'python') {
+      throw new SrcodeError(
+        'ERR_UNSUPPORTED',
+        'The embedded engine reads C and C++, not Python; choose another teacher',
+      );
+    }
+    await loadEngine();
+    const { findings, spans, parseOk } = analyze(code, { language });
     return { findings, spans, parseOk, idle: [], missing: [] };
   },
 };

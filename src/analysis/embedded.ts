@@ -1,5 +1,5 @@
 import type { Analyser } from './analyser.js';
-import { analyze, embeddedTeacher, load } from './analysis.js';
+import { analyze, embeddedTeacher, loadEngine } from './analysis.js';
 
 /** The embedded engine as one analyser among others. */
 export const embedded: Analyser = {
@@ -7,7 +7,7 @@ export const embedded: Analyser = {
   id: embeddedTeacher.id,
   languages: ['c', 'cpp'],
   async analyze(sources, { signal } = {}) {
-    await load();
+    await loadEngine();
     return sources.map(({ code, language }) => {
       signal?.throwIfAborted();
       if (language === 'python') return { findings: [], failure: 'the embedded engine does not know Python' };

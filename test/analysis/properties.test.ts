@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import { type Analysis, analyze, load } from '../../src/analysis/analysis.js';
+import { type Analysis, analyze, loadEngine } from '../../src/analysis/analysis.js';
 import { cases } from './cases.js';
 
-beforeAll(load);
+beforeAll(loadEngine);
 
 const judge = (code: string | Uint8Array): Analysis => analyze(Buffer.from(code), { language: 'c' });
 const counts = ({ findings, spans }: Analysis): string[] => [

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { analyze, load } from '../../src/analysis/analysis.js';
+import { analyze, loadEngine } from '../../src/analysis/analysis.js';
 import { cases } from './cases.js';
 
-beforeAll(load);
+beforeAll(loadEngine);
 
 const text = (code: string, { start, end }: { start: number; end: number }): string =>
   Buffer.from(code).subarray(start, end).toString();
