@@ -3,7 +3,8 @@ import { SrcodeError } from '../errors.js';
 import type { Audit } from '../evaluation/audit.js';
 import type { Estimate } from '../evaluation/estimate.js';
 import type { Sample } from '../tasks/task.js';
-import { lastGiven, runCommand } from './command.js';
+import { runCommand } from './command.js';
+import { taskOption, unsafeOption } from './options.js';
 
 interface AuditArgs {
   samples?: string | undefined;
@@ -25,13 +26,7 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
         type: 'string',
         describe: 'JSONL rows {"id", "answer"}; without it, reference answers of the family to fresh prompts',
       })
-      .option('task', {
-        coerce: lastGiven<string>,
-        type: 'string',
-        default: 'family',
-        requiresArg: true,
-        describe: '"family", or a module (.js, .mjs) whose default export is a Task',
-      })
+      .option('task', taskOption)
       .option('n', {
         type: 'number',
         default: 200,
@@ -45,11 +40,7 @@ export const auditCommand: CommandModule<unknown, AuditArgs> = {
         requiresArg: true,
         describe: 'same seed, same prompts and mutants',
       })
-      .option('unsafe', {
-        type: 'boolean',
-        default: false,
-        describe: 'run the programs even where no isolation works: they may do all that you may',
-      })
+      .option('unsafe', unsafeOption)
       .option('json', {
         type: 'boolean',
         describe: 'the audit and errors as JSON on stdout',

@@ -3,7 +3,8 @@ import type { Evaluation, Rates } from '../evaluation/evaluate.js';
 import { wilson } from '../evaluation/statistics.js';
 import type { Split } from '../tasks/task.js';
 import { tinyTemplate } from '../tasks/template.js';
-import { lastGiven, runCommand } from './command.js';
+import { runCommand } from './command.js';
+import { adapterOption, modelOption, taskOption, threadsOption, unsafeOption } from './options.js';
 
 interface EvaluateArgs {
   task: string;
@@ -29,20 +30,9 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
   describe: "Let a model answer a task's prompts, and run the answers with all tests and attacks",
   builder: (yargs: Argv) =>
     yargs
-      .option('task', {
-        coerce: lastGiven<string>,
-        type: 'string',
-        default: 'family',
-        requiresArg: true,
-        describe: '"family", or a module (.js, .mjs) whose default export is a Task',
-      })
-      .option('model', {
-        type: 'string',
-        default: 'tiny',
-        requiresArg: true,
-        describe: '"tiny" or a Hugging Face model folder',
-      })
-      .option('adapter', { type: 'string', requiresArg: true, describe: 'PEFT folder, a LoRA checkpoint for one' })
+      .option('task', taskOption)
+      .option('model', modelOption)
+      .option('adapter', adapterOption)
       .option('reference', {
         type: 'string',
         requiresArg: true,
@@ -71,17 +61,8 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
         requiresArg: true,
         describe: 'what the model reads; {prompt} stands for the prompt',
       })
-      .option('threads', {
-        type: 'number',
-        default: 0,
-        requiresArg: true,
-        describe: 'compute threads; 0: one per usable core',
-      })
-      .option('unsafe', {
-        type: 'boolean',
-        default: false,
-        describe: 'run the programs even where no isolation works: they may do all that you may',
-      })
+      .option('threads', threadsOption)
+      .option('unsafe', unsafeOption)
       .option('json', {
         type: 'boolean',
         describe: 'rows, summary and errors as JSON on stdout',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { SrcodeError } from '../errors.js';
 import { runCommand } from './command.js';
+import { adapterOption, modelOption, threadsOption } from './options.js';
 
 interface GenerateArgs {
   prompt?: string | undefined;
@@ -24,13 +25,8 @@ export const generateCommand: CommandModule<unknown, GenerateArgs> = {
   builder: (yargs: Argv) =>
     yargs
       .positional('prompt', { type: 'string', describe: 'text to go on from' })
-      .option('model', {
-        type: 'string',
-        default: 'tiny',
-        requiresArg: true,
-        describe: '"tiny" or a Hugging Face model folder',
-      })
-      .option('adapter', { type: 'string', requiresArg: true, describe: 'PEFT folder, a LoRA checkpoint for one' })
+      .option('model', modelOption)
+      .option('adapter', adapterOption)
       .option('max-new-tokens', {
         type: 'number',
         default: 128,
@@ -42,12 +38,7 @@ export const generateCommand: CommandModule<unknown, GenerateArgs> = {
       .option('top-k', { type: 'number', default: 0, requiresArg: true, describe: 'tokens sampled from; 0 is off' })
       .option('n', { type: 'number', default: 1, requiresArg: true, describe: 'answers' })
       .option('seed', { type: 'number', default: 0, requiresArg: true, describe: 'same seed, same answers' })
-      .option('threads', {
-        type: 'number',
-        default: 0,
-        requiresArg: true,
-        describe: 'compute threads; 0: one per usable core',
-      })
+      .option('threads', threadsOption)
       .option('json', {
         type: 'boolean',
         describe: 'answers and errors as JSON on stdout',

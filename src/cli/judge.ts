@@ -1,7 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
 import { SrcodeError } from '../errors.js';
 import type { Judgement, Sample, Task } from '../tasks/task.js';
-import { lastGiven, runCommand } from './command.js';
+import { runCommand } from './command.js';
+import { taskOption, unsafeOption } from './options.js';
 
 interface JudgeArgs {
   task: string;
@@ -27,18 +28,8 @@ export const judgeCommand: CommandModule<unknown, JudgeArgs> = {
         demandOption: true,
         describe: 'JSONL file of {"id", "answer"} rows; the id of a prompt names its task',
       })
-      .option('task', {
-        coerce: lastGiven<string>,
-        type: 'string',
-        default: 'family',
-        requiresArg: true,
-        describe: '"family", or a module (.js, .mjs) whose default export is a Task with a judge',
-      })
-      .option('unsafe', {
-        type: 'boolean',
-        default: false,
-        describe: 'run the programs even where no isolation works: they may do all that you may',
-      })
+      .option('task', taskOption)
+      .option('unsafe', unsafeOption)
       .option('json', {
         type: 'boolean',
         describe: 'one judgement a row, and errors, as JSON on stdout',

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { type ProfileName, profileNames } from '../quickstart/profiles.js';
 import { renderTable } from '../report/terminal.js';
 import { runCommand } from './command.js';
+import { threadsOption } from './options.js';
 import { showStep } from './train.js';
 
 interface QuickstartArgs {
@@ -34,12 +35,7 @@ export const quickstartCommand: CommandModule<unknown, QuickstartArgs> = {
         requiresArg: true,
         describe: "training seeds, in place of the profile's number",
       })
-      .option('threads', {
-        type: 'number',
-        default: 0,
-        requiresArg: true,
-        describe: 'compute threads; 0: one per usable core',
-      })
+      .option('threads', threadsOption)
       .option('from-scratch', {
         type: 'boolean',
         describe: 'pretrain a base in place of the shipped one: minutes more',

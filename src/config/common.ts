@@ -49,15 +49,7 @@ export interface SamplesConfig {
 
 /** The linear layers of a decoder block, by their Hugging Face names. */
 export type Target = (typeof targets)[number];
-export const targets: readonly ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] = [
-  'q_proj',
-  'k_proj',
-  'v_proj',
-  'o_proj',
-  'gate_proj',
-  'up_proj',
-  'down_proj',
-];
+export const targets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 
 /** How a program's defaults differ from the common ones. */
 interface Defaults {

@@ -1,7 +1,7 @@
 import type { TaskPrompt } from '../task.js';
 
 /** The kinds of security-relevant steps that a function is composed of. */
-export const stepIds: readonly [
+export const stepIds = [
   'get',
   'set',
   'div',
@@ -21,27 +21,7 @@ export const stepIds: readonly [
   'sum',
   'file',
   'line',
-] = [
-  'get',
-  'set',
-  'div',
-  'add',
-  'copy',
-  'cat',
-  'mcpy',
-  'print',
-  'slen',
-  'field',
-  'alloc',
-  'dup',
-  'free',
-  'take',
-  'exec',
-  'path',
-  'sum',
-  'file',
-  'line',
-];
+] as const;
 export type StepId = (typeof stepIds)[number];
 
 /** What a parameter is for; no two steps of a function share a role. */
