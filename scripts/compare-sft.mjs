@@ -7,6 +7,7 @@ import { evaluate } from '../dist/evaluation/evaluate.js';
 import { Model } from '../dist/native/model.js';
 import { measureLessons, writeLessons } from '../dist/quickstart/lessons.js';
 import { profiles } from '../dist/quickstart/profiles.js';
+import { sftRecipe } from '../dist/quickstart/stages.js';
 import { familyTask } from '../dist/tasks/family/task.js';
 import { Tokenizer } from '../dist/tokenizer/index.js';
 import { sft } from '../dist/training/sft.js';
@@ -27,10 +28,9 @@ for (const { mode, lr } of [
   const begun = process.cpuUsage();
   const { checkpoint } = await sft(
     {
-      ...{ model: 'tiny', data: [data], run: join(run, mode), threads, mode, lr, verdictWeight: 5, batchSize: 20 },
-      ...{ heldOut: 0.01, keepCheckpoints: 1, samples: { count: 0 } },
+      ...{ model: 'tiny', data: [data], run: join(run, mode), threads, mode, lr },
+      ...sftRecipe,
       optimizer: { weightDecay: mode === 'full' ? 0.01 : 0 },
-      schedule: { kind: 'cosine', warmup: 20, floor: 0.05 },
     },
     { resume: true, onNotice: () => {} },
   );

@@ -88,15 +88,20 @@ export async function runSeed(context: Context, seed: number): Promise<SeedResul
   return { seed, sft: after, reward, arms };
 }
 
+/** What fine-tuning on the lessons is, by whatever method. */
+export const sftRecipe: Options<SftConfig> = {
+  ...{ verdictWeight: 5, batchSize: 20, heldOut: 0.01, keepCheckpoints: 1, samples: { count: 0 } },
+  schedule: { kind: 'cosine', warmup: 20, floor: 0.05 },
+};
+
 /** All weights: LoRA learns these lessons less well in the same time. Returns the model's folder. */
 export async function fineTune(context: Context, seed: number): Promise<string> {
   const { run, profile, threads, base, hooks } = context;
   const rows = join(run, `lessons-${seed}.jsonl`);
   const options: Options<SftConfig> = {
     ...{ model: base, data: [rows], run: join(run, `sft-${seed}`), seed, threads, mode: 'full', lr: 1e-3 },
-    ...{ verdictWeight: 5, batchSize: 20, heldOut: 0.01, keepCheckpoints: 1, samples: { count: 0 } },
+    ...sftRecipe,
     optimizer: { weightDecay: 0.01 },
-    schedule: { kind: 'cosine', warmup: 20, floor: 0.05 },
   };
   return phase(context, `SFT ${seed}`, 'fine-tuning on detection and repair', options, async () => {
     writeLessons(rows, seed, profile.lessons);

@@ -2,17 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Sandbox } from '../../src/sandbox/index.js';
 import { buildCli, finished, srcode, start } from '../support/cli.js';
+import { noIsolation } from '../support/sandbox.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srcode-judge-'));
 const file = join(folder, 'samples.jsonl');
-const reason = await Sandbox.open().then(
-  () => undefined,
-  (error: Error) => error.message,
-);
-const judged = reason === undefined ? test : test.skip;
-if (reason !== undefined) test.skip(`no isolation here: ${reason}`, () => {});
+const judged = noIsolation === undefined ? test : test.skip;
+if (noIsolation !== undefined) test.skip(`no isolation here: ${noIsolation}`, () => {});
 
 beforeAll(buildCli);
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { audit } from '../../src/evaluation/audit.js';
-import { Sandbox } from '../../src/sandbox/index.js';
 import { familyPrompt, referenceAnswers } from '../../src/tasks/family/index.js';
 import { loadTask } from '../../src/tasks/load.js';
 import type { Judgement, Mutant, Sample, Task } from '../../src/tasks/task.js';
+import { noIsolation } from '../support/sandbox.js';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
@@ -79,10 +79,6 @@ test('a task that cannot be audited says why', async () => {
   await expect(audit({ task: whole, samples: [] })).rejects.toThrow(/words has no mutants/);
 });
 
-const isolated = await Sandbox.open({}).then(
-  () => true,
-  () => false,
-);
 const compiles = ((): boolean => {
   try {
     execFileSync('gcc', ['--version'], { stdio: 'ignore' });
@@ -91,7 +87,9 @@ const compiles = ((): boolean => {
     return false;
   }
 })();
-const runs = isolated && compiles ? test : test.skip;
+const lacking = noIsolation ?? (compiles ? undefined : 'no gcc');
+const runs = lacking === undefined ? test : test.skip;
+if (lacking !== undefined) test.skip(`programs cannot be run here: ${lacking}`, () => {});
 
 runs('the family: execution agrees with the teacher, and every credit is deserved', async () => {
   const samples = Array.from({ length: 24 }, (_, i) => {
