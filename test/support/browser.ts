@@ -72,8 +72,9 @@ export class Page implements AsyncDisposable {
       '--remote-debugging-pipe',
       `--user-data-dir=${this.#profile}`,
     ];
-    // The browser reads commands from descriptor 3 and writes answers to 4, each ended by a zero byte.
-    this.#browser = spawn(program, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+    // The browser reads commands from descriptor 3 and writes answers to 4, each ended by a zero byte. It leads a group, so that its helpers,
+    // which write to the profile as well, can be ended with it.
+    this.#browser = spawn(program, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true });
     const end = (error: Error): void => {
       for (const { reject } of this.#pending.values()) reject(error);
       this.#pending.clear();
@@ -148,7 +149,7 @@ export class Page implements AsyncDisposable {
       this.#browser.once('close', resolve);
       this.#browser.once('error', resolve);
     });
-    this.#browser.kill('SIGKILL');
+    if (this.#browser.pid !== undefined) killGroup(this.#browser.pid);
     await ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
@@ -167,5 +168,14 @@ export class Page implements AsyncDisposable {
     if (method === 'Runtime.consoleAPICalled') this.complaints.push(JSON.stringify(params.args));
     const found = this.#waiting.findIndex((waiting) => waiting.method === method);
     if (found >= 0) this.#waiting.splice(found, 1)[0]?.resolve();
+  }
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
