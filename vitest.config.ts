@@ -7,6 +7,7 @@ const exclude = slow ? [] : ['test/**/*.slow.test.ts'];
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: 'test/support/temporary.ts',
     testTimeout: slow ? 1_800_000 : 60_000,
     hookTimeout: slow ? 1_800_000 : 120_000,
     projects: [
