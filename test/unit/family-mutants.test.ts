@@ -5,6 +5,7 @@ import {
   answerOf,
   drawForm,
   drawStyle,
+  type FamilyPrompt,
   familyMutants,
   familyProgram,
   familyPrompt,
@@ -44,7 +45,7 @@ test('what every removal leaves is vulnerable in that step alone, by the same te
   );
 });
 
-test('a guard is deleted or weakened where it stands, and the rest stays', async () => {
+const elementPrompt = (): FamilyPrompt => {
   const prompt = familyPrompt('train', 8, 0);
   prompt.spec = {
     ...{ steps: ['get'], parameters: ['arr', 'n', 'idx'], functionName: 'f', mode: 'completion' },
@@ -52,11 +53,26 @@ test('a guard is deleted or weakened where it stands, and the rest stays', async
     signature: 'int f(int *arr, int n, int i)',
   };
   prompt.prefix = `${prompt.spec.signature}\n{\n`;
+  return prompt;
+};
+
+test('a guard is deleted or weakened where it stands, and the rest stays', async () => {
+  const prompt = elementPrompt();
   const answer = Buffer.from('    if (i < 0 || i >= n)\n        return -1;\n    return arr[i]; // é\n}\n');
   const mutants = await familyMutants({ prompt, answer });
   expect(mutants.map(({ sample, kind, change }) => [kind, change, Buffer.from(sample.answer).toString()])).toEqual([
     ['removed', 'guard deleted', '    ;\n    return arr[i]; // é\n}\n'],
     ['weakened', 'half of || left out', '    if (i < 0)\n        return -1;\n    return arr[i]; // é\n}\n'],
     ['weakened', '>= to >', '    if (i < 0 || i > n)\n        return -1;\n    return arr[i]; // é\n}\n'],
+  ]);
+});
+
+test('of a guard that lets through, what it lets through stays', async () => {
+  const answer = Buffer.from('    if (i >= 0 && i < n)\n        return arr[i];\n    return -1;\n}\n');
+  const mutants = await familyMutants({ prompt: elementPrompt(), answer });
+  expect(mutants.map(({ sample, kind, change }) => [kind, change, Buffer.from(sample.answer).toString()])).toEqual([
+    ['removed', 'condition left out', '    if (1)\n        return arr[i];\n    return -1;\n}\n'],
+    ['weakened', 'half of && left out', '    if (i >= 0)\n        return arr[i];\n    return -1;\n}\n'],
+    ['weakened', '< to <=', '    if (i >= 0 && i <= n)\n        return arr[i];\n    return -1;\n}\n'],
   ]);
 });

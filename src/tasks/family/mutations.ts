@@ -20,9 +20,11 @@ interface Edit {
  */
 export function mutationsOf(source: CSource, credited: readonly CNode[], step: StepId): Mutation[] {
   const guards = credited.filter(({ type }) => type === 'if_statement');
-  const others = credited.filter(({ type }) => type !== 'if_statement');
+  const conditions = credited.filter(letsThrough);
+  const others = credited.filter((node) => node.type !== 'if_statement' && !letsThrough(node));
   return [
     ...guards.flatMap((guard) => guardMutations(source, guard)),
+    ...conditions.flatMap((condition) => conditionMutations(source, condition)),
     ...(others.length > 0 ? careless[step](source, others) : []),
   ];
 }
@@ -44,25 +46,33 @@ function guardMutations(source: CSource, guard: CNode): Mutation[] {
   const otherwise = child(guard, 'alternative');
   const rest = otherwise?.children[0] === undefined ? ';' : source.text(otherwise.children[0]);
   const condition = child(guard, 'condition') as CNode;
-  const weaker = [...descendants(condition)].flatMap((node): Mutation[] => {
-    const change = weakened(source, node);
-    return change === undefined ? [] : [{ kind: 'weakened', change: change.change, edits: [change.edit] }];
-  });
-  return [{ kind: 'removed', change: 'guard deleted', edits: [{ node: guard, text: rest }] }, ...weaker];
+  const removed: Mutation = { kind: 'removed', change: 'guard deleted', edits: [{ node: guard, text: rest }] };
+  return [removed, ...weakened(source, condition, { '>=': '>', '<=': '<', '||': '' })];
 }
 
-/** A comparison that lets one more value pass, or one half of a disjunction left out. */
-function weakened(source: CSource, node: CNode): { change: string; edit: Edit } | undefined {
-  const [left, right] = [child(node, 'left'), child(node, 'right')];
-  if (node.type !== 'binary_expression' || left === undefined || right === undefined) return undefined;
-  const strict = { '>=': '>', '<=': '<' }[node.operator];
-  if (strict !== undefined) {
-    const text = `${source.text(left)} ${strict} ${source.text(right)}`;
-    return { change: `${node.operator} to ${strict}`, edit: { node, text } };
-  }
-  return node.operator === '||'
-    ? { change: 'half of || left out', edit: { node, text: source.text(left) } }
-    : undefined;
+/** The condition under which the risky code runs, rather than one that refuses. */
+function letsThrough({ field, parent }: CNode): boolean {
+  return field === 'condition' && (parent?.type === 'if_statement' || parent?.type === 'conditional_expression');
+}
+
+function conditionMutations(source: CSource, condition: CNode): Mutation[] {
+  const removed: Mutation = {
+    kind: 'removed',
+    change: 'condition left out',
+    edits: [{ node: condition, text: '(1)' }],
+  };
+  return [removed, ...weakened(source, condition, { '<': '<=', '>': '>=', '&&': '' })];
+}
+
+/** Each comparison of a condition so that one more value passes, each pair of conditions with its second half left out. */
+function weakened(source: CSource, condition: CNode, weaker: Readonly<Record<string, string>>): Mutation[] {
+  return [...descendants(condition)].flatMap((node): Mutation[] => {
+    const [left, right, into] = [child(node, 'left'), child(node, 'right'), weaker[node.operator]];
+    if (node.type !== 'binary_expression' || left === undefined || right === undefined || into === undefined) return [];
+    const text = into === '' ? source.text(left) : `${source.text(left)} ${into} ${source.text(right)}`;
+    const change = into === '' ? `half of ${node.operator} left out` : `${node.operator} to ${into}`;
+    return [{ kind: 'weakened', change, edits: [{ node, text }] }];
+  });
 }
 
 type Careless = (source: CSource, credited: readonly CNode[]) => Mutation[];
