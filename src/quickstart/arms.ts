@@ -19,6 +19,9 @@ export interface Arm {
 const shared: Options<PpoConfig> = ppoPresets.srcode;
 const ownCritic: Options<PpoConfig> = { ...shared, critic: 'adapter', criticWarmup: 2 };
 
+// Budgets are of answers: a fourth of the prompts, four answers each.
+const groups: Options<PpoConfig> = { ...shared, advantage: 'group', samples: 4, lambda: 1 };
+
 const outcome: Arm = {
   name: 'outcome',
   about: 'PPO with sequence rewards only: reward model and functional tests.',
@@ -75,7 +78,12 @@ export const allArms: readonly Arm[] = [
   {
     name: 'GRPO',
     about: "The same sums, against those of the prompt's other answers, without a critic.",
-    options: { ...sameSum.options, advantage: 'group', samples: 4, critic: 'shared', criticWarmup: 0 },
+    options: { ...groups, reward: { tlr: { delivery: 'last' } } },
+  },
+  {
+    name: 'TLR, groups',
+    about: "Token-level rewards, too, against those of the prompt's other answers.",
+    options: { ...groups, reward: { tlr: { delivery: 'tokens' } } },
   },
   {
     name: 'rejection sampling',
