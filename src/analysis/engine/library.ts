@@ -1,5 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
 import type { CallEvent } from './rule.js';
+import { partsOf } from './symbols.js';
 import { type CType, charType, intType, longType, sizeType, unknownType } from './types.js';
 import {
   addLinear,
@@ -14,7 +15,7 @@ import {
   scaleLinear,
   type Value,
 } from './values.js';
-import { partsOf, type Walk } from './walk.js';
+import type { Walk } from './walk.js';
 
 export function isExit(name: string): boolean {
   return /^(exit|_exit|_Exit|quick_exit|abort|longjmp|err|errx|verr|verrx|pthread_exit|__builtin_unreachable)$/.test(

@@ -1,7 +1,8 @@
 import type { CNode } from '../c/syntax.js';
 import type { RuleFamily } from '../engine/rule.js';
+import { partsOf } from '../engine/symbols.js';
 import { characterSet, Source, type State, type Value } from '../engine/values.js';
-import { partsOf, type Walk } from '../engine/walk.js';
+import type { Walk } from '../engine/walk.js';
 
 /** Text from outside where something else reads it: a shell, a database, the file system, printf. */
 export const injection: RuleFamily = {

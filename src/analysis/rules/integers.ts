@@ -1,8 +1,10 @@
+import { fits } from '../engine/arithmetic.js';
 import { allocation } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
+import { isPointer } from '../engine/symbols.js';
 import { rangeOf } from '../engine/types.js';
 import { type Linear, Source, type State, type Value } from '../engine/values.js';
-import { fits, isPointer, type Walk } from '../engine/walk.js';
+import type { Walk } from '../engine/walk.js';
 
 /** Arithmetic on numbers that come from outside, and on constants that do not fit. */
 export const integers: RuleFamily = {

@@ -1,0 +1,96 @@
+import { partsOf, type Symbols } from './symbols.js';
+import { unknownType } from './types.js';
+import { type Facts, type Linear, type Source, State, type Value } from './values.js';
+
+/** What holds on both ways to a place. */
+export function join(symbols: Symbols, a: State, b: State): State {
+  if (a.dead) return new State(b);
+  if (b.dead) return new State(a);
+  if (a === b) return new State(a);
+  const joined = new State(a.store.same(b.store) && a.lives.same(b.lives) ? a : undefined);
+  joined.facts = a.facts.join(b.facts);
+  if (a.store.same(b.store) && a.lives.same(b.lives)) return joined;
+  joined.store = a.store.copy();
+  for (const [key, one] of a.store) {
+    const two = b.store.get(key);
+    if (two !== undefined && two !== one) joined.store.set(key, mergeValues(symbols, one, a, two, b, joined.facts));
+  }
+  for (const [key, two] of b.store) if (!a.store.has(key)) joined.store.set(key, two);
+  for (const id of new Set([...a.lives.keys(), ...b.lives.keys()])) {
+    const [one, two] = [a.lives.get(id), b.lives.get(id)];
+    if (one === two) joined.lives.set(id, one as 'live');
+    else if (one === undefined || two === undefined) joined.lives.set(id, (one ?? two) as 'live');
+    else if (one.endsWith('freed') || two.endsWith('freed')) {
+      // A region that was never allocated on the other path, as its pointer is null there, is freed on all that matter.
+      const other = one.endsWith('freed') ? b : a;
+      const gone = [...other.store.values()].some(
+        (value) => value.targets.some(({ region }) => region.id === id) && symbols.isNull(value, other.facts) === 'yes',
+      );
+      joined.lives.set(id, gone ? 'freed' : 'maybe freed');
+    } else joined.lives.set(id, 'given away');
+  }
+  return joined;
+}
+
+/** The value of a variable behind two ways on which it had one and two. */
+export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, b: State, facts?: Facts): Value {
+  if (one === two) return one;
+  const same =
+    one.number.symbol === two.number.symbol &&
+    one.number.scale === two.number.scale &&
+    one.number.offset === two.number.offset;
+  if (
+    same &&
+    one.targets.length === two.targets.length &&
+    one.targets.every(({ region }, i) => region === two.targets[i]?.region)
+  ) {
+    return one.uninitialised ? two : one;
+  }
+  const [r1, r2] = [symbols.range(one.number, a.facts), symbols.range(two.number, b.facts)];
+  const [n1, n2] = [symbols.isNull(one, a.facts), symbols.isNull(two, b.facts)];
+  const targets = n1 === 'yes' ? [] : [...one.targets];
+  for (const target of n2 === 'yes' ? [] : two.targets)
+    if (!targets.some(({ region }) => region.id === target.region.id)) targets.push(target);
+  const pointer = one.type.kind === 'pointer' || two.type.kind === 'pointer' || targets.length > 0;
+  const nullable =
+    [n1, n2].includes('maybe') || (n1 === 'yes') !== (n2 === 'yes')
+      ? 'maybe'
+      : n1 === 'no' && n2 === 'no'
+        ? 'no'
+        : 'unknown';
+  const origin = one.origin ?? two.origin;
+  const parts = [...partsOf(one), ...partsOf(two)];
+  const merged: Value = {
+    ...symbols.fresh(pointer ? unknownType : one.type, Math.max(one.source, two.source) as Source, {
+      range: { lo: Math.min(r1.lo, r2.lo), hi: Math.max(r1.hi, r2.hi) },
+      nullable: pointer ? nullable : 'unknown',
+      targets: targets.slice(0, 4),
+      ...(origin && { origin }),
+    }),
+    type: one.type,
+    ...(parts.length > 0 && { parts }),
+    ...(one.uninitialised && two.uninitialised && { uninitialised: true }),
+  };
+  if (pointer && n1 === 'yes' && n2 === 'yes') facts?.setNull(merged.number.symbol, true);
+  if (facts !== undefined && !pointer) relate(symbols, merged.number.symbol, one.number, a, two.number, b, facts);
+  return merged;
+}
+
+// `if (n > most) n = most;` leaves a number that is at most `most` on both paths.
+function relate(symbols: Symbols, merged: number, one: Linear, a: State, two: Linear, b: State, facts: Facts): void {
+  const bounds = (of: Linear, state: State): Linear[] => [
+    ...(of.symbol === 0 ? [] : [of]),
+    ...state.facts.orders
+      .filter((order) => order.a === of.symbol)
+      .map((order) => ({ symbol: order.b, scale: 1, offset: order.offset + of.offset })),
+  ];
+  for (const [mine, other, otherState] of [
+    [bounds(one, a), two, b],
+    [bounds(two, b), one, a],
+  ] as const) {
+    for (const bound of mine) {
+      if (bound.scale === 1 && symbols.atMost(other, bound, otherState.facts))
+        facts.order(merged, bound.symbol, bound.offset);
+    }
+  }
+}

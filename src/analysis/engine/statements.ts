@@ -1,0 +1,261 @@
+import { type CNode, child, descendants } from '../c/syntax.js';
+import { leave } from './calls.js';
+import { compare } from './conditions.js';
+import { join } from './joins.js';
+import { isExit } from './library.js';
+import { loop } from './loops.js';
+import { assign, copyRecord } from './memory.js';
+import { declared, sizeType } from './types.js';
+import { type Linear, Source, State, scaleLinear, type Value } from './values.js';
+import { bytesOf, declare, sizedBy } from './variables.js';
+import type { Variable, Walk } from './walk.js';
+
+/** Walks a statement: afterwards, the state is the one behind it. */
+export function statement(walk: Walk, node: CNode, state: State): void {
+  if (state.dead && !hasLabel(node)) return;
+  if (walk.exhausted()) {
+    state.dead = true;
+    return;
+  }
+  switch (node.type) {
+    case 'compound_statement':
+      walk.frame.scopes.push(new Map());
+      for (const item of node.children) statement(walk, item, state);
+      walk.frame.scopes.pop();
+      return;
+    case 'declaration':
+      declaration(walk, node, state);
+      return;
+    case 'expression_statement':
+      for (const item of node.children) walk.evaluate(item, state);
+      return;
+    case 'return_statement': {
+      const result = node.children[0];
+      leave(walk, node, result === undefined ? null : returned(walk, result, state), state);
+      return;
+    }
+    case 'if_statement':
+      ifStatement(walk, node, state);
+      return;
+    case 'for_statement':
+    case 'while_statement':
+    case 'do_statement':
+      loop(walk, node, state);
+      return;
+    case 'switch_statement':
+      switchStatement(walk, node, state);
+      return;
+    case 'break_statement':
+      walk.frame.jumps.at(-1)?.breaks.push(new State(state));
+      state.dead = true;
+      return;
+    case 'continue_statement':
+      walk.frame.jumps.findLast(({ continues }) => continues !== null)?.continues?.push(new State(state));
+      state.dead = true;
+      return;
+    case 'goto_statement': {
+      const label = walk.text(child(node, 'label') ?? node);
+      const waiting = walk.frame.labels.get(label);
+      walk.frame.labels.set(label, waiting === undefined ? new State(state) : join(walk, waiting, state));
+      state.dead = true;
+      return;
+    }
+    case 'labeled_statement': {
+      const waiting = walk.frame.labels.get(walk.text(child(node, 'label') ?? node));
+      if (waiting !== undefined) state.become(join(walk, state, waiting));
+      for (const item of node.children) if (item.field !== 'label') statement(walk, item, state);
+      return;
+    }
+    case 'else_clause':
+    case 'preproc_if':
+    case 'preproc_ifdef':
+    case 'preproc_else':
+    case 'preproc_elif':
+    case 'ERROR':
+    case 'case_statement':
+      for (const item of node.children)
+        if (!/^(name|condition|value)$/.test(item.field ?? '')) statement(walk, item, state);
+      return;
+    case 'type_definition':
+    case 'preproc_def':
+    case 'preproc_function_def':
+    case 'preproc_include':
+    case 'preproc_call':
+    case 'attribute_specifier':
+    case 'struct_specifier':
+      return;
+    default:
+      walk.evaluate(node, state);
+  }
+}
+
+function returned(walk: Walk, result: CNode, state: State): Value {
+  const value = walk.evaluate(result, state);
+  return value;
+}
+
+function declaration(walk: Walk, node: CNode, state: State): void {
+  const base = walk.program.type(child(node, 'type'));
+  const isStatic = node.children.some(
+    (item) => item.type === 'storage_class_specifier' && /static|extern/.test(walk.text(item)),
+  );
+  for (const declarator of node.children) {
+    if (declarator.field !== 'declarator') continue;
+    const found = declared(declarator, base, (at) => walk.text(at));
+    if (found === undefined || found.type.kind === 'function') continue;
+    const value = declarator.type === 'init_declarator' ? child(declarator, 'value') : undefined;
+    const type = sizedBy(found.type, value);
+    let length: Linear | null = null;
+    if (type.kind === 'array' && type.length !== null && typeof type.length !== 'number') {
+      const count = walk.evaluate(type.length, state).number;
+      const each = bytesOf(walk, type.of);
+      if (each !== undefined) length = scaleLinear(count, each);
+    }
+    const variable = declare(walk, found.name, type, found.node);
+    const declaredHere = length === null ? variable : { ...variable, region: { ...variable.region, size: length } };
+    (walk.frame.scopes.at(-1) as Map<string, Variable>).set(found.name, declaredHere);
+    walk.forget(declaredHere.key, state);
+    if (value !== undefined) initialise(walk, declaredHere, value, declarator, state);
+    else if (!isStatic) state.store.set(declaredHere.key, { ...walk.fresh(type, Source.own), uninitialised: true });
+  }
+}
+
+function initialise(walk: Walk, variable: Variable, value: CNode, declarator: CNode, state: State): void {
+  const { type, key, region } = variable;
+  if (type.kind === 'array') {
+    const literalText = walk.stringOf(value);
+    if (literalText !== undefined) walk.setText(region, { text: literalText, source: Source.own }, state);
+    else if (value.type === 'initializer_list') {
+      for (const item of value.children) walk.evaluate(item, state);
+      state.store.set(`${region.id}[]`, walk.fresh(type.of, Source.own));
+      if (type.of.kind === 'int' && type.of.char) state.store.set(`${region.id}#`, walk.constant(0, sizeType));
+    }
+    return;
+  }
+  if (value.type === 'initializer_list') {
+    const fields = type.kind === 'record' ? [...(type.fields?.entries() ?? [])] : [];
+    for (const [i, item] of value.children.entries()) {
+      const field = fields[i];
+      const given = walk.evaluate(item.type === 'initializer_pair' ? (child(item, 'value') ?? item) : item, state);
+      if (field !== undefined && item.type !== 'initializer_pair')
+        state.store.set(`${key}.${field[0]}`, { ...given, type: field[1] });
+    }
+    return;
+  }
+  const result = walk.evaluate(value, state);
+  const from = type.kind === 'record' ? walk.locate(value, state) : undefined;
+  if (from !== undefined) copyRecord(from.key, key, state);
+  assign(
+    walk,
+    { key, type, regions: [], variable },
+    result,
+    declarator,
+    child(declarator, 'declarator') ?? declarator,
+    state,
+  );
+}
+
+function ifStatement(walk: Walk, node: CNode, state: State): void {
+  const condition = child(node, 'condition');
+  const consequence = child(node, 'consequence');
+  const otherwise = child(node, 'alternative');
+  if (condition === undefined || consequence === undefined) {
+    for (const item of node.children) statement(walk, item, state);
+    return;
+  }
+  for (const family of walk.listeners) family.condition?.(walk, { node: condition, state });
+  const whole = otherwise === undefined && (exits(walk, consequence) || clamps(walk, condition, consequence));
+  const span = whole && statements(consequence) <= 6 ? node : null;
+  if (whole && walk.off.has(`${(span ?? condition).start}:${(span ?? condition).end}`)) {
+    walk.evaluate(condition, state);
+    return;
+  }
+  const { yes, no } = walk.branch(condition, state, whole ? (span ?? condition) : null);
+  statement(walk, consequence, yes);
+  if (otherwise !== undefined) statement(walk, otherwise, no);
+  state.become(join(walk, yes, no));
+}
+
+function exits(walk: Walk, node: CNode): boolean {
+  switch (node.type) {
+    case 'return_statement':
+    case 'goto_statement':
+    case 'break_statement':
+    case 'continue_statement':
+      return true;
+    case 'expression_statement': {
+      const call = node.children[0];
+      if (call?.type !== 'call_expression') return false;
+      const name = walk.calleeOf(call);
+      const own = walk.program.functions.get(name);
+      return isExit(name) || (own !== undefined && own.body.children.length > 0 && exitsProgram(walk, own.body));
+    }
+    case 'compound_statement':
+    case 'else_clause':
+      return node.children.length > 0 && exits(walk, node.children.at(-1) as CNode);
+    case 'if_statement': {
+      const [yes, no] = [child(node, 'consequence'), child(node, 'alternative')];
+      return yes !== undefined && no !== undefined && exits(walk, yes) && exits(walk, no);
+    }
+    default:
+      return false;
+  }
+}
+
+function exitsProgram(walk: Walk, body: CNode): boolean {
+  const last = body.children.at(-1)?.children[0];
+  return last?.type === 'call_expression' && isExit(walk.calleeOf(last));
+}
+
+// `if (n > most) n = most;`
+function clamps(walk: Walk, condition: CNode, consequence: CNode): boolean {
+  const only =
+    consequence.type === 'compound_statement' && consequence.children.length === 1
+      ? consequence.children[0]
+      : consequence;
+  const assignment = only?.type === 'expression_statement' ? only.children[0] : undefined;
+  if (assignment?.type !== 'assignment_expression') return false;
+  const target = child(assignment, 'left');
+  if (target === undefined) return false;
+  const text = walk.text(target);
+  for (const at of descendants(condition)) if (at.type === target.type && walk.text(at) === text) return true;
+  return false;
+}
+
+function switchStatement(walk: Walk, node: CNode, state: State): void {
+  const condition = child(node, 'condition');
+  const body = child(node, 'body');
+  const value = condition === undefined ? undefined : walk.evaluate(condition, state);
+  const jumps = { breaks: [] as State[], continues: null };
+  walk.frame.jumps.push(jumps);
+  walk.frame.scopes.push(new Map());
+  const entry = new State(state);
+  let current: State = new State(state);
+  current.dead = true;
+  let hasDefault = false;
+  for (const item of body?.children ?? []) {
+    if (item.type === 'case_statement') {
+      const label = child(item, 'value');
+      const here = new State(entry);
+      if (label === undefined) hasDefault = true;
+      else if (value !== undefined) compare(walk, '==', value, walk.evaluate(label, here), here);
+      current = join(walk, current, here);
+    }
+    statement(walk, item, current);
+  }
+  walk.frame.scopes.pop();
+  walk.frame.jumps.pop();
+  let exit = current;
+  for (const broken of jumps.breaks) exit = join(walk, exit, broken);
+  if (!hasDefault) exit = join(walk, exit, entry);
+  state.become(exit);
+}
+
+function statements(node: CNode): number {
+  return node.type === 'compound_statement' ? node.children.length : 1;
+}
+
+function hasLabel(node: CNode): boolean {
+  if (node.type === 'labeled_statement' || node.type === 'case_statement') return true;
+  return /statement$|clause$|^preproc|^ERROR$/.test(node.type) && node.children.some(hasLabel);
+}

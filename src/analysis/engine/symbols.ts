@@ -1,0 +1,148 @@
+import { type CType, intType, rangeOf } from './types.js';
+import {
+  constant,
+  type Facts,
+  type Linear,
+  type Origin,
+  type Range,
+  type Region,
+  Source,
+  type Target,
+  type Value,
+} from './values.js';
+
+/** What holds of a symbol wherever it is looked at. */
+interface Birth {
+  readonly range: Range;
+  readonly source: Source;
+  readonly nullable: 'no' | 'maybe' | 'unknown';
+  readonly counts: boolean;
+}
+
+/** The symbols of a walk: unknown values by number, and what is known of each at a place. */
+export class Symbols {
+  readonly #births: Birth[] = [{ range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false }];
+
+  fresh(
+    type: CType,
+    source: Source,
+    extra: {
+      /** A loop counts it up, as far as its end lets it. */
+      counts?: boolean;
+      range?: Range;
+      nullable?: 'no' | 'maybe' | 'unknown';
+      origin?: Origin;
+      targets?: readonly Target[];
+    } = {},
+  ): Value {
+    const full = rangeOf(type);
+    const range =
+      extra.range === undefined
+        ? full
+        : { lo: Math.max(full.lo, extra.range.lo), hi: Math.min(full.hi, extra.range.hi) };
+    this.#births.push({ range, source, nullable: extra.nullable ?? 'unknown', counts: extra.counts ?? false });
+    const symbol = this.#births.length - 1;
+    return {
+      number: { symbol, scale: 1, offset: 0 },
+      type,
+      source,
+      targets: extra.targets ?? [],
+      ...(extra.origin && { origin: extra.origin }),
+    };
+  }
+
+  constant(value: number, type: CType = intType): Value {
+    return { number: constant(value), type, source: Source.own, targets: [] };
+  }
+
+  symbolRange(symbol: number, facts: Facts): Range {
+    const { range } = this.#births[symbol] as Birth;
+    const known = facts.range(symbol);
+    let lo = Math.max(range.lo, known?.lo ?? -Infinity);
+    let hi = Math.min(range.hi, known?.hi ?? Infinity);
+    for (const { a, b, offset } of facts.orders) {
+      if (a === symbol) hi = Math.min(hi, this.#plainRange(b, facts).hi + offset);
+      if (b === symbol) lo = Math.max(lo, this.#plainRange(a, facts).lo - offset);
+    }
+    return { lo, hi };
+  }
+
+  #plainRange(symbol: number, facts: Facts): Range {
+    const { range } = this.#births[symbol] as Birth;
+    const known = facts.range(symbol);
+    return { lo: Math.max(range.lo, known?.lo ?? -Infinity), hi: Math.min(range.hi, known?.hi ?? Infinity) };
+  }
+
+  range({ symbol, scale, offset }: Linear, facts: Facts): Range {
+    if (symbol === 0) return { lo: offset, hi: offset };
+    const { lo, hi } = this.symbolRange(symbol, facts);
+    return scale >= 0
+      ? { lo: lo * scale + offset, hi: hi * scale + offset }
+      : { lo: hi * scale + offset, hi: lo * scale + offset };
+  }
+
+  /** Whether `a ≤ b` on this path, for certain. */
+  atMost(a: Linear, b: Linear, facts: Facts): boolean {
+    if (this.range(a, facts).hi <= this.range(b, facts).lo) return true;
+    if (a.symbol === b.symbol && a.scale === b.scale) return a.offset <= b.offset;
+    if (a.scale !== b.scale || a.scale <= 0) return false;
+    const slack = (b.offset - a.offset) / a.scale;
+    return this.#reaches(a.symbol, b.symbol, slack, facts, 3);
+  }
+
+  #reaches(from: number, to: number, slack: number, facts: Facts, depth: number): boolean {
+    for (const { a, b, offset } of facts.orders) {
+      if (a !== from) continue;
+      if (b === to && offset <= slack) return true;
+      if (depth > 1 && this.#reaches(b, to, slack - offset, facts, depth - 1)) return true;
+    }
+    return false;
+  }
+
+  /** Whether a loop counts the number up. */
+  counts({ symbol }: Linear): boolean {
+    return (this.#births[symbol] as Birth).counts;
+  }
+
+  /** How far the number itself is to be trusted. */
+  sourceOf({ symbol }: Linear): Source {
+    return (this.#births[symbol] as Birth).source;
+  }
+
+  /** Whether a value that is taken for a pointer came as a number. */
+  cameAsNumber({ number, targets, origin }: Value): boolean {
+    return (
+      targets.length === 0 &&
+      number.symbol !== 0 &&
+      (this.#births[number.symbol] as Birth).range.hi < Infinity &&
+      origin?.callee !== 'getenv'
+    );
+  }
+
+  isNull(value: Value, facts: Facts): 'no' | 'maybe' | 'yes' | 'unknown' {
+    const { symbol, offset } = value.number;
+    if (symbol === 0) return value.targets.length === 0 && offset === 0 ? 'yes' : 'no';
+    const known = facts.isNull(symbol);
+    if (known !== undefined) return known ? 'yes' : 'no';
+    return (this.#births[symbol] as Birth).nullable;
+  }
+}
+
+export function pointerTo(region: Region): Value {
+  const to = region.type.kind === 'array' ? region.type.of : region.type;
+  return {
+    number: constant(1),
+    type: { kind: 'pointer', to },
+    source: Source.own,
+    targets: [{ region, offset: constant(0) }],
+  };
+}
+
+export function isPointer(value: Value): boolean {
+  return value.type.kind === 'pointer' || value.type.kind === 'array' || value.targets.length > 0;
+}
+
+export function partsOf(value: Value): readonly number[] {
+  if (value.parts !== undefined) return value.parts;
+  return value.source === Source.own || value.number.symbol === 0 ? [] : [value.number.symbol];
+}
