@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Language, Parser, type TreeCursor } from 'web-tree-sitter';
+import { SrcodeError } from '../../errors.js';
+import type { SyntaxNode } from './node.js';
+
+/** A kind of node, by the number that the grammar gives it. */
+interface Kind {
+  readonly type: string;
+  readonly named: boolean;
+  /** Whether it can have children with names, and its children can have roles. */
+  readonly inner: boolean;
+  readonly roles: boolean;
+  /** The tokens that are its operator. */
+  readonly operators: ReadonlySet<string>;
+  /** The last marks of such a node, which follow its last child. */
+  readonly closing: string;
+}
+
+/** An entry of a grammar's `node-types.json`. */
+interface NodeType {
+  type: string;
+  named: boolean;
+  fields?: Record<string, { types: { type: string; named: boolean }[] }>;
+  children?: object;
+}
+
+/** A parser of one language, in this process; it has no state between two calls. */
+export class Grammar {
+  readonly #parser: Parser;
+  readonly #kinds: readonly Kind[];
+  readonly #fields: readonly (string | null)[];
+
+  private constructor(language: Language, nodeTypes: readonly NodeType[]) {
+    this.#parser = new Parser();
+    this.#parser.setLanguage(language);
+    this.#fields = language.fields;
+    const described = new Map(nodeTypes.filter(({ named }) => named).map((entry) => [entry.type, entry]));
+    this.#kinds = Array.from({ length: language.nodeTypeCount }, (_, id) => {
+      const type = language.types[id] ?? '';
+      const named = language.nodeTypeIsNamed(id);
+      const entry = named ? described.get(type) : undefined;
+      const { fields = {}, children } = entry ?? {};
+      const { operator, ...roles } = fields;
+      return {
+        type,
+        named,
+        inner: children !== undefined || Object.keys(fields).length > 0,
+        roles: Object.keys(roles).length > 0,
+        operators: new Set(operator?.types.flatMap((one) => (one.named ? [] : [one.type]))),
+        // A statement may be nothing but a semicolon.
+        closing: /"(expression)?_?statement"/.test(JSON.stringify(entry) ?? '') ? closing : `;${closing}`,
+      };
+    });
+  }
+
+  /**
+   * The grammar of an npm package such as `tree-sitter-c`.
+   *
+   * @throws ERR_IO where the package is not to be found.
+   */
+  static async load(name: string): Promise<Grammar> {
+    try {
+      await Parser.init();
+      const require = createRequire(import.meta.url);
+      const language = await Language.load(require.resolve(`${name}/${name}.wasm`));
+      return new Grammar(language, JSON.parse(readFileSync(require.resolve(`${name}/src/node-types.json`), 'utf8')));
+    } catch (cause) {
+      throw new SrcodeError(
+        'ERR_IO',
+        `Cannot load the grammar ${name}: ${(cause as Error).message}. Run npm install.`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  /** The tree of a text of any kind: what is broken is marked so. */
+  parse(text: string): SyntaxNode {
+    const tree = this.#parser.parse(text);
+    if (tree === null) throw new SrcodeError('ERR_INTERNAL', 'The parser gave no tree.');
+    const cursor = tree.walk();
+    try {
+      return new Conversion(text, cursor, this.#kinds, this.#fields, tree.rootNode.hasError).node(null, null, 0);
+    } finally {
+      cursor.delete();
+      tree.delete();
+    }
+  }
+}
+
+/**
+ * Copies a tree into plain data. A call into the parser's module costs more than all that is done with its answer, so what the numbers
+ * of nodes tell is not asked for: names, which nodes have children or roles, and, in a tree without an error, that nothing is missing.
+ */
+class Conversion {
+  readonly #text: string;
+  readonly #cursor: TreeCursor;
+  readonly #kinds: readonly Kind[];
+  readonly #fields: readonly (string | null)[];
+  readonly #broken: boolean;
+
+  constructor(
+    text: string,
+    cursor: TreeCursor,
+    kinds: readonly Kind[],
+    fields: readonly (string | null)[],
+    broken: boolean,
+  ) {
+    this.#text = text;
+    this.#cursor = cursor;
+    this.#kinds = kinds;
+    this.#fields = fields;
+    this.#broken = broken;
+  }
+
+  /** The cursor's node. Nodes below the deepest level are left out, and count as broken. */
+  node(
+    parent: SyntaxNode | null,
+    field: string | null,
+    depth: number,
+    kind: Kind = this.#kind(),
+    start: number = this.#cursor.startIndex,
+  ): SyntaxNode {
+    const cursor = this.#cursor;
+    const missing = this.#broken && (kind === error || cursor.nodeIsMissing);
+    const children: SyntaxNode[] = [];
+    const node = {
+      type: kind.type,
+      start,
+      end: cursor.endIndex,
+      field,
+      children,
+      parent,
+      operator: '',
+      broken: missing,
+    };
+    if (!kind.inner && !this.#broken) return node;
+    if (depth === deepest) {
+      node.broken = true;
+      return node;
+    }
+    if (!cursor.gotoFirstChild()) return node;
+    let from: number | undefined = parent === null ? undefined : start;
+    do {
+      const below = this.#kind();
+      if (!below.named) {
+        if (kind.operators.has(below.type)) node.operator = below.type;
+        if (this.#broken && cursor.nodeIsMissing) node.broken = true;
+      } else if (below.type !== 'comment') {
+        const role = kind.roles ? (this.#fields[cursor.currentFieldId] ?? null) : null;
+        const one = this.node(node, role, depth + 1, below, from);
+        children.push(one);
+        if (one.broken) node.broken = true;
+        if (!this.#broken && this.#isLast(one.end, node.end, kind)) break;
+      }
+      from = undefined;
+    } while (cursor.gotoNextSibling());
+    cursor.gotoParent();
+    return node;
+  }
+
+  // Behind a child that ends with its parent, or but for a closing mark, there is nothing more to see.
+  #isLast(end: number, whole: number, { closing }: Kind): boolean {
+    return end === whole || (end === whole - 1 && closing.includes(this.#text[end] as string));
+  }
+
+  #kind(): Kind {
+    return this.#kinds[this.#cursor.nodeTypeId] ?? error;
+  }
+}
+
+const closing = ')]}"\'';
+
+const error: Kind = { type: 'ERROR', named: true, inner: true, roles: true, operators: new Set(), closing: '' };
+
+/** Deeper than any code that people write, and no danger to the stack of those who walk the tree. */
+const deepest = 400;

@@ -1,0 +1,34 @@
+/** A node of a syntax tree, as plain data. Comments and punctuation are left out. */
+export interface SyntaxNode {
+  /** The grammar's name of the node. */
+  readonly type: string;
+  /** UTF-16 units of the decoded code; {@link Source.span} gives bytes. */
+  readonly start: number;
+  readonly end: number;
+  /** Its role in its parent, such as `condition`. */
+  readonly field: string | null;
+  readonly children: readonly SyntaxNode[];
+  readonly parent: SyntaxNode | null;
+  /** The operator of an expression, such as `<=`. */
+  readonly operator: string;
+  /** Something in it does not parse. */
+  readonly broken: boolean;
+}
+
+/** The first child in a role. */
+export function child({ children }: SyntaxNode, field: string): SyntaxNode | undefined {
+  for (let i = 0; i < children.length; i++) {
+    const candidate = children[i] as SyntaxNode;
+    if (candidate.field === field) return candidate;
+  }
+  return undefined;
+}
+
+/** Itself and all below it, in the order of the text. */
+export function* descendants(node: SyntaxNode): Generator<SyntaxNode> {
+  const waiting = [node];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    yield next;
+    for (let i = next.children.length - 1; i >= 0; i--) waiting.push(next.children[i] as SyntaxNode);
+  }
+}
