@@ -2,52 +2,23 @@
 //
 //   node scripts/measure-analysis.mjs castle FILE.jsonl     recall, precision and lines by CWE, on the part that was tuned on and on the other
 //   node scripts/measure-analysis.mjs sven FILE.jsonl       credit on the lines that fixes added; pairs ranked right
+//   node scripts/measure-analysis.mjs guards FILE.jsonl     marked guards of castle's safe programs and of our own functions that are credited
+//   node scripts/measure-analysis.mjs mutations FILE.jsonl  weaker forms of credited code in the same programs that raise a finding
 //   node scripts/measure-analysis.mjs speed FILE.jsonl      functions a second, on one core, of the sven collection
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { analyze, loadEngine } from '../dist/analysis/analysis.js';
-import { wilson } from '../dist/evaluation/statistics.js';
-
-/** The split was fixed by this before any rule was written: rules were tuned on `tune` alone. */
-function part(name) {
-  return createHash('sha256').update(`castle:1:${name}`).digest()[0] % 2 === 1 ? 'test' : 'tune';
-}
-
-/** CWEs that mean the same flaw, or a kind of it. */
-const families = {
-  78: [78, 88],
-  125: [125, 126, 127, 787, 121, 122],
-  190: [190, 191],
-  253: [253, 252],
-  327: [327, 328],
-  362: [362, 366],
-  476: [476, 690],
-  522: [522, 256],
-  761: [761, 590],
-  770: [770, 789],
-  787: [787, 121, 122, 120, 125],
-  798: [798, 259],
-};
-
-const rows = (file) =>
-  readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-const lineAt = (code, byte) => code.subarray(0, byte).toString('latin1').split('\n').length;
-const share = (hits, n) => {
-  const { value, low, high } = wilson(hits, n);
-  return `${hits}/${n} = ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
-};
+import { castlePart, lineAt, related, rows, share, svenPart } from './analysis/collections.mjs';
+import { guards } from './analysis/guards.mjs';
+import { mutations } from './analysis/mutations.mjs';
 
 function castle(file) {
   for (const which of ['tune', 'test']) {
     const sum = { hit: 0, vulnerable: 0, alarms: 0, safe: 0, any: 0, line: 0 };
     const byCwe = {};
-    for (const row of rows(file).filter(({ name }) => part(name) === which)) {
+    for (const row of rows(file).filter(({ name }) => castlePart(name) === which)) {
       const code = Buffer.from(row.code);
       const { findings } = analyze(code, { language: 'c' });
-      const wanted = families[row.cwe] ?? [row.cwe];
+      const wanted = related[row.cwe] ?? [row.cwe];
       const same = findings.filter(({ cwe }) => wanted.includes(Number(cwe.slice(4))));
       byCwe[row.cwe] ??= { hit: 0, vulnerable: 0, alarms: 0, safe: 0 };
       const cell = byCwe[row.cwe];
@@ -77,13 +48,14 @@ function castle(file) {
 const languageOf = ({ file_name: name }) => (/\.(cc|cpp|C|hpp)$/.test(name) ? 'cpp' : 'c');
 
 function sven(file) {
-  const byCwe = {};
-  const all = { lines: 0, credited: 0, pairs: 0, right: 0, level: 0 };
+  const cells = {};
+  const cell = (key) => {
+    cells[key] ??= { lines: 0, credited: 0, pairs: 0, right: 0, wrong: 0, some: 0 };
+    return cells[key];
+  };
   for (const row of rows(file)) {
     const [before, after] = [row.func_src_before, row.func_src_after].map((text) => Buffer.from(text));
     const [bad, good] = [before, after].map((code) => analyze(code, { language: languageOf(row) }));
-    byCwe[row.vul_type] ??= { lines: 0, credited: 0, pairs: 0, right: 0, level: 0 };
-    const cell = byCwe[row.vul_type];
     const added = row.line_changes.added.filter(({ line }) => /[A-Za-z0-9]/.test(line));
     const lines = new Set(
       good.spans.flatMap(({ span }) => {
@@ -93,17 +65,19 @@ function sven(file) {
     );
     const credited = added.filter(({ line_no: line }) => lines.has(line)).length;
     const score = ({ spans, findings }) => spans.length - findings.length;
-    for (const counts of [all, cell]) {
+    for (const key of ['all', svenPart(row), `${svenPart(row)} ${row.vul_type}`]) {
+      const counts = cell(key);
       counts.lines += added.length;
       counts.credited += credited;
       counts.pairs++;
+      if (credited > 0) counts.some++;
       if (score(good) > score(bad)) counts.right++;
-      else if (score(good) === score(bad)) counts.level++;
+      else if (score(good) < score(bad)) counts.wrong++;
     }
   }
-  for (const [name, { lines, credited, pairs, right, level }] of [['all', all], ...Object.entries(byCwe)]) {
+  for (const [name, { lines, credited, pairs, right, wrong, some }] of Object.entries(cells).sort()) {
     console.log(
-      `${name}: added lines credited ${share(credited, lines)}; pairs ranked right ${share(right, pairs)}, level ${level}`,
+      `${name}: added lines credited ${share(credited, lines)}; pairs with one ${some}, ranked right ${share(right, pairs)}, wrong ${wrong}`,
     );
   }
 }
@@ -121,12 +95,13 @@ function speed(file) {
   );
 }
 
-const [what, file] = process.argv.slice(2);
-const measure = { castle, sven, speed }[what];
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { show: { type: 'string' } } });
+const [what, file] = positionals;
+const measure = { castle, sven, speed, guards, mutations }[what];
 if (measure === undefined || file === undefined) {
-  console.error('Usage: node scripts/measure-analysis.mjs castle|sven|speed FILE.jsonl');
+  console.error('Usage: node scripts/measure-analysis.mjs castle|sven|speed|guards|mutations FILE.jsonl [--show PART]');
   process.exitCode = 2;
 } else {
   await loadEngine();
-  measure(file);
+  await measure(file, values);
 }
