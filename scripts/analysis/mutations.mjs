@@ -148,7 +148,7 @@ export async function mutations(file, { show }) {
     if (outcome === 'raised') counts[key].all++;
     if (outcome === 'silent') counts[key].all++;
   };
-  for (const { name, part, code, guards } of [...castleGuards(file), ...ownGuards()]) {
+  for (const { name, part, code } of [...castleGuards(file), ...ownGuards()]) {
     const text = code.toString();
     const source = parser.parse(code);
     const whole = analyze(code, { language: 'c' });
