@@ -4,7 +4,8 @@ import { openBandit, readBandit } from '../../src/analysis/external/bandit.js';
 import { openClang, readClang } from '../../src/analysis/external/clang.js';
 import type { Reading } from '../../src/analysis/external/compiler.js';
 import { openCppcheck, readCppcheck } from '../../src/analysis/external/cppcheck.js';
-import { openGcc, readGccJson, readGccSarif } from '../../src/analysis/external/gcc.js';
+import { findGcc, openGcc, readGccJson, readGccSarif } from '../../src/analysis/external/gcc.js';
+import { Prelude, wholePrelude } from '../../src/analysis/external/prelude.js';
 import { SourceLines } from '../../src/analysis/external/source-lines.js';
 import type { Candidate, Unit } from '../../src/analysis/external/units.js';
 import { Sandbox } from '../../src/sandbox/index.js';
@@ -229,6 +230,44 @@ live(gcc, 'gcc')('gcc', () => {
       ['CWE-129', 'gcc/-Wanalyzer-tainted-array-index'],
     ]);
     expect(checked?.findings).toEqual([]);
+  });
+});
+
+describe.skipIf(sandbox === undefined || gcc === undefined)('the part of the prelude that a unit needs', () => {
+  /** A use of each kind of name: functions, macros, objects, types, tags, enumerators, inline functions. */
+  const uses = {
+    calls:
+      'char *s = strdup("a"); printf("%zu %s", strlen(s), s); free(s); qsort(s, 1, 1, (int (*)(const void *, const void *))strcmp);',
+    macros:
+      'int a = INT_MAX; bool b = true; assert(b && a > 0 && EINVAL && isalpha(a) && SIZE_MAX && !isnan(1.0)); (void)a;',
+    objects: 'fprintf(stderr, "%d", errno); char **e = environ; (void)e;',
+    types:
+      'FILE *f; size_t n = 0; struct stat st; struct timespec t; uint64_t u = 0; pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER; sigset_t g; (void)f; (void)n; (void)st.st_mtime; (void)t.tv_nsec; (void)u; (void)m; (void)g;',
+    functionPointers:
+      'struct sigaction act = { .sa_handler = SIG_IGN }; sigaction(SIGPIPE, &act, NULL); __sighandler_t h = signal(1, SIG_DFL); (void)h;',
+    enumerators:
+      'pthread_attr_t a; pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED); int c = fpclassify(0.5) == FP_NORMAL; (void)c;',
+    inline: 'uint32_t n = atoi("1"); double d = sqrt(n) + lround(1.5); (void)d; (void)strtol("1", NULL, 10);',
+    waiting:
+      'int status; pid_t p = fork(); if (p > 0 && waitpid(p, &status, 0) > 0 && WIFEXITED(status)) _exit(WEXITSTATUS(status)); (void)open("/", O_RDONLY | O_CLOEXEC, S_IRUSR);',
+  };
+
+  test.each(['-O0', '-O2'])('says what a source names, and little else (%s)', async (level) => {
+    const { command } = (await findGcc(sandbox as Sandbox)) as { command: string };
+    const run = (flags: string[], text: string) =>
+      (sandbox as Sandbox).run({
+        argv: [command, '-std=gnu17', level, ...flags, '-x', 'c', '-'],
+        stdin: Buffer.from(text),
+        limits: { cpuSeconds: 20, wallSeconds: 300, processes: 32, fileMiB: 64, outputBytes: 2 ** 26 },
+      });
+    const whole = (await run(['-E', '-dD'], wholePrelude)).stdout.toString('utf8');
+    const prelude = new Prelude(whole);
+    for (const [about, body] of Object.entries(uses)) {
+      const part = prelude.of(body.match(/\w+/g) ?? []);
+      const { stderr } = await run(['-fsyntax-only', '-Wall', '-Werror'], `${part}void use(void) { ${body} }\n`);
+      expect({ about, said: stderr.toString('utf8') }).toEqual({ about, said: '' });
+      expect(part.length).toBeLessThan(whole.length / 20);
+    }
   });
 });
 

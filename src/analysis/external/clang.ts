@@ -1,6 +1,6 @@
 import type { Sandbox } from '../../sandbox/index.js';
 import type { Cwe } from '../../teacher/teacher.js';
-import { CompilerAnalyser, type CompilerOptions, type Reading } from './compiler.js';
+import { CompilerAnalyser, type Reading } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
 import { candidateAt, type Unit } from './units.js';
@@ -11,20 +11,20 @@ const rulesVersion = 1;
 /** clang's static analyser, for C and C++. Undefined where it is not. */
 export async function openClang(
   sandbox: Sandbox,
-  options: Pick<CompilerOptions, 'batchSize'> = {},
+  { batchSize = 64 }: { batchSize?: number } = {},
 ): Promise<CompilerAnalyser | undefined> {
   const tool = await findClang(sandbox);
   if (tool === undefined) return undefined;
   const { command, version } = tool;
   return CompilerAnalyser.open(sandbox, {
-    ...options,
+    batchSize,
     name: 'clang',
     id: `clang ${version} rules ${rulesVersion}`,
     languages: ['c', 'cpp'],
-    preprocess: [command, '-std=gnu17', '-E', '-dD', '-x', 'c', '-'],
     passes: [
       {
         tainted: false,
+        preprocess: [command, '-std=gnu17', '-D__clang_analyzer__=1', '-E', '-dD', '-x', 'c', '-'],
         command: (extension) =>
           [
             ...[command, ...common, extension === 'c' ? '-std=gnu17' : '-std=gnu++20', '-o', '"$said"', '"$unit"'],

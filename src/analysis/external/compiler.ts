@@ -5,14 +5,17 @@ import type { Cwe, Finding } from '../../teacher/teacher.js';
 import type { Analyser, Analysis, Language, SourceCode } from '../analyser.js';
 import { severityOf } from '../severity.js';
 import { distinct, inGroups } from './groups.js';
+import { Prelude, wholePrelude } from './prelude.js';
 import { type ColumnUnit, type Region, SourceLines } from './source-lines.js';
 import { toolFailed, toolLimits } from './tools.js';
-import { type Candidate, candidateOf, prelude, reservedNames, type Unit, unitOf, unrename } from './units.js';
+import { type Candidate, candidateOf, type Unit, unitOf, unrename } from './units.js';
 
 /** One run of a compiler over units. */
 export interface Pass {
   /** Whether the parameters of functions that nothing calls are marked as an attacker's. */
   tainted: boolean;
+  /** The command that preprocesses C on its standard input as units are. */
+  preprocess: readonly string[];
   /** A shell command that compiles `$unit` and leaves what it has to say in `$said`. */
   command: (extension: Unit['extension']) => string;
   /** Reads what it said; undefined where that has no end. */
@@ -43,13 +46,11 @@ export interface CompilerOptions {
   name: string;
   id: string;
   languages: readonly Language[];
-  /** The command that preprocesses C on its standard input. */
-  preprocess: readonly string[];
   passes: readonly Pass[];
   /** It does not call a leak what `main` leaves behind; it cannot know `main` when that has another name, among others. */
   forgivesMain?: boolean;
   /** Sources a unit, at most. */
-  batchSize?: number;
+  batchSize: number;
 }
 
 /**
@@ -61,27 +62,31 @@ export class CompilerAnalyser implements Analyser {
   readonly id: string;
   readonly languages: readonly Language[];
   readonly #sandbox: Sandbox;
-  readonly #passes: readonly Pass[];
+  readonly #passes: readonly PreparedPass[];
   readonly #batchSize: number;
   readonly #forgivesMain: boolean;
   readonly #reserved: ReadonlySet<string>;
 
-  private constructor(sandbox: Sandbox, options: CompilerOptions, reserved: ReadonlySet<string>) {
+  private constructor(sandbox: Sandbox, options: CompilerOptions, passes: readonly PreparedPass[]) {
     this.#sandbox = sandbox;
     this.name = options.name;
     this.id = options.id;
     this.languages = options.languages;
-    this.#passes = options.passes;
-    this.#batchSize = options.batchSize ?? 32;
+    this.#passes = passes;
+    this.#batchSize = options.batchSize;
     this.#forgivesMain = options.forgivesMain ?? false;
-    this.#reserved = reserved;
+    this.#reserved = new Set(passes.flatMap(({ prelude }) => [...prelude.reserved]));
   }
 
   /** @throws ERR_ANALYSER when the compiler lacks the headers of C's library. */
   static async open(sandbox: Sandbox, options: CompilerOptions): Promise<CompilerAnalyser> {
-    const result = await sandbox.run({ argv: options.preprocess, stdin: Buffer.from(prelude), limits: toolLimits });
-    if (result.status !== 0) throw toolFailed(options.name, result);
-    return new CompilerAnalyser(sandbox, options, reservedNames(result.stdout.toString('latin1')));
+    const passes = options.passes.map(async (pass): Promise<PreparedPass> => {
+      const stdin = Buffer.from(wholePrelude);
+      const result = await sandbox.run({ argv: pass.preprocess, stdin, limits: toolLimits });
+      if (result.status !== 0) throw toolFailed(options.name, result);
+      return { ...pass, prelude: new Prelude(result.stdout.toString('latin1')) };
+    });
+    return new CompilerAnalyser(sandbox, options, await Promise.all(passes));
   }
 
   async analyze(
@@ -115,16 +120,23 @@ export class CompilerAnalyser implements Analyser {
     });
   }
 
-  // Those that share a unit are spread evenly; lone ones share a run of the sandbox.
+  // Those that share a unit are spread evenly. A run of the sandbox takes a while to begin: it has several units.
   #works(candidates: readonly Candidate[]): Candidate[][][] {
     const sharing = candidates.filter(({ shared }) => shared !== undefined);
     const alone = candidates.filter(({ shared }) => shared === undefined).map((candidate) => [candidate]);
     const cores = Math.min(availableParallelism(), Math.ceil(sharing.length / 4));
     const units = inGroups(sharing, Math.max(Math.ceil(sharing.length / this.#batchSize), cores));
-    return [...units.map((unit) => [unit]), ...inGroups(alone, Math.ceil(alone.length / 8))];
+    return [
+      ...inGroups(units, Math.max(Math.ceil(units.length / 3), cores)),
+      ...inGroups(alone, Math.ceil(alone.length / 8)),
+    ];
   }
 
-  async #settle(pass: Pass, groups: readonly Candidate[][], signal: AbortSignal | undefined): Promise<Outcome[]> {
+  async #settle(
+    pass: PreparedPass,
+    groups: readonly Candidate[][],
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome[]> {
     const units = groups.map((group) => unitOf(group, pass));
     const readings = await this.#run(pass, units, signal);
     const outcomes: Outcome[] = [];
@@ -179,6 +191,11 @@ export class CompilerAnalyser implements Analyser {
       return Number(status) > 1 || (status === '1' && reading?.errors.length === 0) ? undefined : reading;
     });
   }
+}
+
+/** A pass with what its compiler makes of the prelude, which depends on its options. */
+interface PreparedPass extends Pass {
+  prelude: Prelude;
 }
 
 interface Outcome {

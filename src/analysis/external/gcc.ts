@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Sandbox } from '../../sandbox/index.js';
 import type { Cwe } from '../../teacher/teacher.js';
-import { CompilerAnalyser, type CompilerOptions, type Diagnostic, type Pass, type Reading } from './compiler.js';
+import { CompilerAnalyser, type Diagnostic, type Pass, type Reading } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
 import { candidateNamed, type Unit } from './units.js';
@@ -12,16 +12,15 @@ const rulesVersion = 1;
 /** gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not. */
 export async function openGcc(
   sandbox: Sandbox,
-  options: Pick<CompilerOptions, 'batchSize'> = {},
+  { batchSize = 32 }: { batchSize?: number } = {},
 ): Promise<CompilerAnalyser | undefined> {
   const tool = await findGcc(sandbox);
   if (tool === undefined) return undefined;
   return CompilerAnalyser.open(sandbox, {
-    ...options,
+    batchSize,
     name: 'gcc',
     id: `gcc ${tool.version} rules ${rulesVersion}`,
     languages: ['c'],
-    preprocess: [tool.command, '-std=gnu17', '-E', '-dD', '-x', 'c', '-'],
     passes: gccPasses(tool),
     forgivesMain: true,
   });
@@ -36,23 +35,24 @@ export async function findGcc(sandbox: Sandbox): Promise<Tool | undefined> {
 function gccPasses({ command, version }: Tool): Pass[] {
   // JSON is what gcc had first, and has no more from 15 on.
   const sarif = Number.parseInt(version, 10) >= 13;
-  const pass = (tainted: boolean, flags: readonly string[]): Pass => ({
+  const pass = (tainted: boolean, level: string, flags: readonly string[]): Pass => ({
     tainted,
+    preprocess: [command, '-std=gnu17', level, '-E', '-dD', '-x', 'c', '-'],
     command: () =>
       [
         command,
         ...common,
         `-fdiagnostics-format=${sarif ? 'sarif-stderr' : 'json'}`,
-        ...flags,
+        ...[level, ...flags],
         '"$unit" 2>"$said"',
       ].join(' '),
     read: sarif ? readGccSarif : readGccJson,
   });
   return [
     // The optimiser's warnings need the optimiser. Formats that are no literals are left out: four of five such warnings are about secure code.
-    pass(false, ['-O2', '-Wall', '-Wno-format-security', tooComplex]),
+    pass(false, '-O2', ['-Wall', '-Wno-format-security', tooComplex]),
     // It runs alone, and knows few sources of taint but parameters that are marked.
-    pass(true, ['-O0', '-fanalyzer-checker=taint', tooComplex]),
+    pass(true, '-O0', ['-fanalyzer-checker=taint', tooComplex]),
   ];
 }
 
@@ -61,7 +61,17 @@ const tooComplex = '-Wanalyzer-too-complex';
 const gaveUp = (message: string): boolean => message.includes('bailed out');
 
 const common = [
-  ...['-std=gnu17', '-fanalyzer', '-S', '-o', '/dev/null', '-ftrack-macro-expansion=0', '-fno-diagnostics-show-caret'],
+  // All warnings are given before code is made of RTL (-dx), which takes as long as they do.
+  ...[
+    '-std=gnu17',
+    '-fanalyzer',
+    '-dx',
+    '-S',
+    '-o',
+    '/dev/null',
+    '-ftrack-macro-expansion=0',
+    '-fno-diagnostics-show-caret',
+  ],
   // What newer compilers refuse, older ones warn of: the same for all.
   ...['implicit-function-declaration', 'int-conversion', 'incompatible-pointer-types', 'implicit-int'].map(
     (name) => `-Wno-error=${name}`,

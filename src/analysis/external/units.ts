@@ -1,31 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Language } from '../analyser.js';
 import { type CNode, CParser, child } from '../c/syntax.js';
-
-/** What every C source may use without including it: code of models comes in fragments, and a compiler that stops at one sees nothing. */
-const preludeHeaders = [
-  ...['assert', 'ctype', 'errno', 'fcntl', 'inttypes', 'limits', 'math', 'pthread', 'signal', 'stdarg', 'stdbool'],
-  ...[
-    'stddef',
-    'stdint',
-    'stdio',
-    'stdlib',
-    'string',
-    'strings',
-    'sys/stat',
-    'sys/types',
-    'sys/wait',
-    'time',
-    'unistd',
-  ],
-].map((name) => `${name}.h`);
-
-/** The text before every unit of C. */
-export const prelude: string = [
-  '#define _GNU_SOURCE 1',
-  ...preludeHeaders.map((name) => `#include <${name}>`),
-  '',
-].join('\n');
+import { type Prelude, preludeHeaders, wholePrelude } from './prelude.js';
 
 /** A C or C++ source as compilers are to see it. One character a byte. */
 export interface Candidate {
@@ -48,6 +24,8 @@ interface SharedForm {
   names: string[];
   /** Macros that it defines. */
   macros: string[];
+  /** What of the prelude it may use: the reserved identifiers in it. */
+  uses: string[];
 }
 
 /** A text that is compiled in one go, and which of its lines belong to which candidate. */
@@ -93,15 +71,6 @@ export async function candidateOf(
   return { ...none, shared: sharedForm(text, names, reserved), entries, hasMain };
 }
 
-/** Everything that C's library declares in the prelude, from what the preprocessor makes of it. */
-export function reservedNames(preprocessed: string): Set<string> {
-  return new Set([...(preprocessed.match(/\b[A-Za-z_]\w*/g) ?? []), ...keywords]);
-}
-
-const keywords = (
-  'auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return ' +
-  'short signed sizeof static struct switch typedef union unsigned void volatile while asm typeof'
-).split(' ');
 // Builtins that no header of the prelude declares, and what the implementation keeps for itself.
 const knownToCompilers =
   /^(?:_.*|gets|alloca|strlcpy|strlcat|bcmp|index|rindex|f?printf_unlocked|memcpy_s|strcpy_s|main)$/;
@@ -126,7 +95,8 @@ function sharedForm(text: string, names: ReadonlySet<string>, reserved: Readonly
   const foreign = (name: string): boolean => reserved.has(name) || name.startsWith('_');
   if (macros.some((name) => foreign(name) || names.has(name))) return undefined;
   if ([...names].some((name) => name !== 'main' && (foreign(name) || knownToCompilers.test(name)))) return undefined;
-  return { text: plain.replaceAll('\u0001', '#'), names: [...names], macros };
+  const uses = [...new Set(text.match(/\b[A-Za-z_]\w*/g))].filter((name) => reserved.has(name));
+  return { text: plain.replaceAll('\u0001', '#'), names: [...names], macros, uses };
 }
 
 /** The functions that a C source defines, `main` aside. */
@@ -171,19 +141,26 @@ const runOnce = '__attribute__((constructor)) ';
 /** A tool's message with the names that the source has. */
 export const unrename = (message: string): string => message.replace(new RegExp(`_${mark}_\\d+`, 'g'), '');
 
-/** One candidate as it came, or several that do not see each other. */
-export function unitOf(candidates: readonly Candidate[], { tainted = false }: { tainted?: boolean } = {}): Unit {
+/**
+ * One candidate as it came, behind the whole prelude, or several that do not see each other, behind as much of it as they use.
+ * `tainted` marks the parameters of their entries.
+ */
+export function unitOf(
+  candidates: readonly Candidate[],
+  { prelude, tainted }: { prelude: Prelude; tainted: boolean },
+): Unit {
   const [only] = candidates;
   const alone = candidates.length === 1;
   const parts: Unit['parts'] = [];
-  const lines: string[] = only?.language === 'cpp' ? [] : [prelude.trimEnd()];
-  let line = lines.join('\n').split('\n').length + (lines.length === 0 ? 0 : 1);
+  const before = alone ? wholePrelude : prelude.of(candidates.flatMap(({ shared }) => shared?.uses ?? []));
+  const lines: string[] = only?.language === 'cpp' ? [] : before.trimEnd().split('\n');
+  let line = lines.length + 1;
   const add = (...added: string[]): void => {
     lines.push(...added);
     line += added.length;
   };
   for (const [k, candidate] of candidates.entries()) {
-    const form = alone ? { text: candidate.text, names: [], macros: [] } : (candidate.shared as SharedForm);
+    const form = alone ? { text: candidate.text, names: [], macros: [], uses: [] } : (candidate.shared as SharedForm);
     add(...form.names.map((name) => `#define ${name} ${name === 'main' ? runOnce : ''}${renamed(name, k)}`));
     const text = tainted ? taintedText(form.text, candidate.entries) : form.text;
     add(`#line 1 "${fileOf(candidate)}"`);

@@ -1,0 +1,97 @@
+// What compilers cost as analysers, and whether batches change what they find.
+//
+//   node scripts/measure-analysers.mjs speed [N]             CPU and wall time of N functions of the embedded tasks (400), batched
+//   node scripts/measure-analysers.mjs batches FILE.jsonl    findings of batches beside those of single runs, on the castle collection
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { openClang } from '../dist/analysis/external/clang.js';
+import { openCppcheck } from '../dist/analysis/external/cppcheck.js';
+import { openGcc } from '../dist/analysis/external/gcc.js';
+import { Sandbox } from '../dist/sandbox/index.js';
+import { familyProgram, familyPrompt, referenceAnswers } from '../dist/tasks/family/index.js';
+import { helperPrototype, nodeType } from '../dist/tasks/family/judge/harness.js';
+
+const opening = { gcc: openGcc, clang: openClang, cppcheck: openCppcheck };
+
+/** CPU seconds of this process, and of the children that it waited for: programs in a sandbox of their own are not among them. */
+function cpuSeconds() {
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  const ticks = (from) => (Number(fields[from]) + Number(fields[from + 1])) / 100;
+  return { own: ticks(11), children: ticks(13) };
+}
+
+function functions(count) {
+  return Array.from({ length: count }, (_, i) => {
+    const prompt = familyPrompt('train', 7, i >> 1);
+    const { secure, insecure } = referenceAnswers(prompt);
+    const { code } = familyProgram({ prompt, answer: Buffer.from(i % 2 === 0 ? secure : insecure) });
+    // What the task says is declared.
+    return { code: Buffer.concat([Buffer.from(`${nodeType}\n${helperPrototype}\n`), code]), language: 'c' };
+  });
+}
+
+async function speed(count = '400') {
+  const sources = functions(Number(count));
+  // Without isolation, so that the compilers are children whose time is known.
+  const sandbox = await Sandbox.open({ unsafe: true, only: 'none' });
+  const perSource = (seconds) => ((seconds * 1000) / sources.length).toFixed(2);
+  const sum = { cpu: 0, wall: 0 };
+  for (const [name, open] of Object.entries(opening)) {
+    const analyser = await open(sandbox);
+    if (analyser === undefined) {
+      console.log(`${name}: not on PATH`);
+      continue;
+    }
+    await analyser.analyze(sources.slice(0, 8));
+    const [before, began] = [cpuSeconds(), performance.now()];
+    const analyses = await analyser.analyze(sources);
+    const [after, wall] = [cpuSeconds(), (performance.now() - began) / 1000];
+    const [own, children] = [after.own - before.own, after.children - before.children];
+    const found = analyses.reduce((total, { findings }) => total + findings.length, 0);
+    const failed = analyses.filter(({ failure }) => failure !== undefined).length;
+    console.log(
+      `${name}: ${perSource(children)} CPU-ms a source, and ${perSource(own)} of our own; ${perSource(wall)} ms on the clock; ` +
+        `${found} findings, ${failed} failures`,
+    );
+    if (name === 'cppcheck') continue;
+    sum.cpu += own + children;
+    sum.wall += wall;
+  }
+  const cores = availableParallelism();
+  console.log(
+    `gcc and clang: ${((cores * sources.length) / sum.cpu).toFixed(0)} sources/s on ${cores} cores by CPU time, ` +
+      `${(sources.length / sum.wall).toFixed(0)} by the clock`,
+  );
+}
+
+async function batches(file) {
+  const rows = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const sources = rows.map(({ code }) => ({ code: Buffer.from(code), language: 'c' }));
+  const sandbox = await Sandbox.open();
+  for (const [name, open] of Object.entries(opening)) {
+    const analyser = await open(sandbox);
+    if (analyser === undefined) continue;
+    const together = await analyser.analyze(sources);
+    let differ = 0;
+    for (const [i, source] of sources.entries()) {
+      const [alone] = await analyser.analyze([source]);
+      if (JSON.stringify(alone) === JSON.stringify(together[i])) continue;
+      differ++;
+      console.log(`${rows[i].name}, alone ${JSON.stringify(alone)}, in its batch ${JSON.stringify(together[i])}`);
+    }
+    const failed = together.filter(({ failure }) => failure !== undefined).length;
+    console.log(`${name}: ${differ} of ${sources.length} differ; ${failed} could not be analysed`);
+  }
+}
+
+const [what, argument] = process.argv.slice(2);
+const measure = { speed, batches }[what];
+if (measure === undefined || (what === 'batches' && argument === undefined)) {
+  console.error('Usage: node scripts/measure-analysers.mjs speed [N] | batches FILE.jsonl');
+  process.exitCode = 2;
+} else await measure(argument);
