@@ -1,5 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
 import { isUnsigned, negated } from './arithmetic.js';
+import { attend } from './duties.js';
 import { join } from './joins.js';
 import { learnString } from './library.js';
 import { isPointer } from './symbols.js';
@@ -139,6 +140,7 @@ export function compare(
   nodes: readonly CNode[] = [],
 ): void {
   const { facts } = state;
+  attend(walk, [a, b], nodes, state);
   if (nodes.length > 0) outcome(walk, operator, a, b, state);
   if (isPointer(a) || isPointer(b)) {
     const [n1, n2] = [walk.isNull(a, facts), walk.isNull(b, facts)];

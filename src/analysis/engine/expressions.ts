@@ -4,6 +4,7 @@ import { exactRange, fits, fold, negated, usual } from './arithmetic.js';
 import { call } from './calls.js';
 import { compare, impossible } from './conditions.js';
 import { knownConstants, macroValue, numberLiteral, stringLiteral } from './constants.js';
+import { attend } from './duties.js';
 import { join, mergeValues } from './joins.js';
 import { assign, convert, copyRecord, move, read } from './memory.js';
 import { isPointer, pointerTo } from './symbols.js';
@@ -210,6 +211,7 @@ function binary(walk: Walk, node: CNode, state: State): Value {
         type: intType,
         state,
       });
+    if (walk.heeded) attend(walk, [a, b], [left, right], state);
     if (impossible(walk, node.operator, a, b, state)) return walk.constant(0);
     if (impossible(walk, negated[node.operator] as string, a, b, state)) return walk.constant(1);
     const value = walk.fresh(intType, Math.max(a.source, b.source) as Source, { range: { lo: 0, hi: 1 } });
@@ -307,6 +309,7 @@ function unary(walk: Walk, node: CNode, state: State): Value {
       return value;
     case '!': {
       const zero = walk.constant(0, value.type);
+      if (walk.heeded) attend(walk, [value], [argument], state);
       if (impossible(walk, '==', value, zero, state)) return walk.constant(0);
       if (impossible(walk, '!=', value, zero, state)) return walk.constant(1);
       return walk.fresh(intType, value.source, { range: { lo: 0, hi: 1 } });

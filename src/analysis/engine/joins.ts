@@ -9,6 +9,8 @@ export function join(symbols: Symbols, a: State, b: State): State {
   if (a === b) return new State(a);
   const joined = new State(a.store.same(b.store) && a.lives.same(b.lives) ? a : undefined);
   joined.facts = a.facts.join(b.facts);
+  joined.duties = a.duties.copy();
+  if (!a.duties.same(b.duties)) for (const [key, duty] of b.duties) joined.duties.set(key, duty);
   if (a.store.same(b.store) && a.lives.same(b.lives)) return joined;
   joined.store = a.store.copy();
   for (const [key, one] of a.store) {
@@ -70,10 +72,16 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
     type: one.type,
     ...(parts.length > 0 && { parts }),
     ...(one.uninitialised && two.uninitialised && { uninitialised: true }),
+    ...(origin && { covers: [...new Set([...coveredBy(one), ...coveredBy(two)])] }),
   };
   if (pointer && n1 === 'yes' && n2 === 'yes') facts?.setNull(merged.number.symbol, true);
   if (facts !== undefined && !pointer) relate(symbols, merged.number.symbol, one.number, a, two.number, b, facts);
   return merged;
+}
+
+/** The symbols that a test of this value is a test of. */
+export function coveredBy({ number, covers }: Value): readonly number[] {
+  return covers ?? [number.symbol];
 }
 
 // `if (n > most) n = most;` leaves a number that is at most `most` on both paths.

@@ -231,10 +231,15 @@ export function assign(walk: Walk, place: Place, value: Value, node: CNode, targ
 
 // Another element may be the one that is kept under another name.
 function overwrite(walk: Walk, region: Region, key: string, value: Value, state: State): void {
+  const [element, field] = parted(key, region.id);
   for (const other of [...state.store.keys()]) {
-    if (other.startsWith(`${region.id}[`) && other !== `${region.id}[]` && !other.startsWith(`${key}.`))
+    if (!other.startsWith(`${region.id}[`) || other === `${region.id}[]`) continue;
+    const [otherElement, otherField] = parted(other, region.id);
+    // Another field is other memory, in whichever element.
+    if (otherElement === element ? other === key : otherField === '' || field === '' || otherField === field)
       state.store.delete(other);
   }
+  if (field !== '') return;
   renew(walk, region.id, state);
   const content = state.store.get(`${region.id}[]`);
   const source = Math.max(content?.source ?? 0, value.source) as Source;
@@ -255,6 +260,12 @@ function overwrite(walk: Walk, region: Region, key: string, value: Value, state:
     const parts = content === undefined ? [] : partsOf(content);
     state.store.set(`${region.id}[]`, { ...walk.fresh(value.type, source), ...(parts.length > 0 && { parts }) });
   }
+}
+
+// `*7[0].name` is the element `*7[0]` and its field.
+function parted(key: string, region: string): [element: string, field: string] {
+  const at = key.indexOf(']', region.length) + 1;
+  return [key.slice(0, at), key.slice(at)];
 }
 
 /** What a memory is said to hold: its text where that is known, else where it comes from. */

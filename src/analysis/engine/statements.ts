@@ -167,7 +167,9 @@ function ifStatement(walk: Walk, node: CNode, state: State): void {
   const whole = otherwise === undefined && (exits(walk, consequence) || clamps(walk, condition, consequence));
   const span = whole && statements(consequence) <= 6 ? node : null;
   if (whole && walk.off.has(`${(span ?? condition).start}:${(span ?? condition).end}`)) {
+    walk.heeded = false;
     walk.evaluate(condition, state);
+    walk.heeded = true;
     return;
   }
   const { yes, no } = walk.branch(condition, state, whole ? (span ?? condition) : null);

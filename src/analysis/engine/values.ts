@@ -68,6 +68,24 @@ export interface Value {
   readonly literalText?: string;
   /** A condition that this value is the truth of. */
   readonly truthOf?: CNode;
+  /** It is there only if a call succeeded that nothing has tested as long as the path has this {@link Duty}. */
+  readonly awaits?: string;
+  /** Text that need not be whole: it is if what the call says it would have written fits the room. */
+  readonly cut?: { readonly written: Linear; readonly room: Linear; readonly origin: Origin };
+  /** Text that the call which wrote it may have left without its zero. */
+  readonly unterminated?: Origin;
+  /** Symbols that this one stands for behind a join, where they came from calls. */
+  readonly covers?: readonly number[];
+}
+
+/** What a path still owes for a call: a test of what it gave, or its release. */
+export interface Duty {
+  readonly rule: string;
+  readonly origin: Origin;
+  /** What has to be tested or released. */
+  readonly symbol: number;
+  /** The function's activation that owes it. */
+  readonly frame: number;
 }
 
 export interface Outcome {
@@ -143,6 +161,10 @@ export class Shelf<K, V> {
     if (!this.#map.has(key)) return;
     this.#own();
     this.#map.delete(key);
+  }
+
+  get size(): number {
+    return this.#map.size;
   }
 
   keys(): IterableIterator<K> {
@@ -289,6 +311,8 @@ export type Life = 'live' | 'freed' | 'maybe freed' | 'given away';
 export class State {
   store: Shelf<string, Value>;
   lives: Shelf<string, Life>;
+  /** What either path owes, both owe behind their join. */
+  duties: Shelf<string, Duty>;
   facts: Facts;
   /** Nothing gets here. */
   dead: boolean;
@@ -296,6 +320,7 @@ export class State {
   constructor(from?: State) {
     this.store = from?.store.copy() ?? new Shelf();
     this.lives = from?.lives.copy() ?? new Shelf();
+    this.duties = from?.duties.copy() ?? new Shelf();
     this.facts = new Facts(from?.facts);
     this.dead = from?.dead ?? false;
   }
@@ -304,6 +329,7 @@ export class State {
     if (other === this) return;
     this.store = other.store.copy();
     this.lives = other.lives.copy();
+    this.duties = other.duties.copy();
     this.facts = new Facts(other.facts);
     this.dead = other.dead;
   }

@@ -80,6 +80,8 @@ export class Walk extends Symbols {
   /** Who hears of what happens now: nobody while something is looked up {@link quietly}. */
   listeners: readonly RuleFamily[];
   quiet = false;
+  /** Whether what is asked of values is of consequence: not in the condition of a guard that is left out. */
+  heeded = true;
   /** Statements and expressions so far, since the root. */
   steps = 0;
   /** Activations so far. */

@@ -1,0 +1,58 @@
+import { type CNode, descendants } from '../c/syntax.js';
+import { coveredBy } from './joins.js';
+import type { Duty, Origin, State, Value } from './values.js';
+import type { Walk } from './walk.js';
+
+/** What the path owes from here on. Its key is what a value that {@link Value.awaits} it names. */
+export function owe(walk: Walk, rule: string, origin: Origin, symbol: number, state: State): string {
+  const key = `${rule}:${walk.frame.id}:${origin.node.start}`;
+  state.duties.set(key, { rule, origin, symbol, frame: walk.frame.id });
+  return key;
+}
+
+/** Duties that no test meets: what is opened has to be closed. */
+export const unclosed = 'unclosed';
+
+/**
+ * A test of values meets the duty to test what they stand for.
+ * @param nodes - Both sides, as written: `*end` tests what `end` is.
+ */
+export function attend(walk: Walk, values: readonly Value[], nodes: readonly CNode[], state: State): void {
+  if (state.duties.size === 0) return;
+  let seen: Set<number> | undefined;
+  for (const [key, duty] of [...state.duties]) {
+    if (duty.rule === unclosed) continue;
+    seen ??= new Set([...values.flatMap(coveredBy), ...mentioned(walk, nodes, state)]);
+    if (seen.has(duty.symbol) || (duty.rule === 'unchecked-number' && seen.has(errno))) state.duties.delete(key);
+  }
+}
+
+/** Stands for a test of `errno`, which has no symbol. */
+const errno = -1;
+
+function mentioned(walk: Walk, nodes: readonly CNode[], state: State): number[] {
+  const found: number[] = [];
+  for (const node of nodes) {
+    for (const at of descendants(node)) {
+      if (at.type !== 'identifier') continue;
+      const name = walk.text(at);
+      const variable = walk.lookup(name);
+      const value = variable === undefined ? undefined : state.store.get(variable.key);
+      if (value !== undefined) found.push(...coveredBy(value));
+      else if (name === 'errno') found.push(errno);
+    }
+  }
+  return found;
+}
+
+/** Ends the duties towards what a value stands for: it was closed, or given to somebody else. */
+export function settle(rule: string, value: Value, state: State): void {
+  const symbols = coveredBy(value);
+  for (const [key, duty] of [...state.duties])
+    if (duty.rule === rule && symbols.includes(duty.symbol)) state.duties.delete(key);
+}
+
+/** The duties of an activation. */
+export function owed({ duties }: State, frame: number): Duty[] {
+  return [...duties].map(([, duty]) => duty).filter((duty) => duty.frame === frame);
+}
