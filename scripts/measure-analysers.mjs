@@ -1,15 +1,18 @@
 // What compilers cost as analysers, and whether batches change what they find.
 //
 //   node scripts/measure-analysers.mjs speed [N]             CPU and wall time of N functions of the embedded tasks (400), batched
+//   node scripts/measure-analysers.mjs castle FILE.jsonl     recall, precision and lines, of the embedded engine beside them too
 //   node scripts/measure-analysers.mjs batches FILE.jsonl    findings of batches beside those of single runs, on the castle collection
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { embedded } from '../dist/analysis/embedded.js';
 import { openClang } from '../dist/analysis/external/clang.js';
 import { openCppcheck } from '../dist/analysis/external/cppcheck.js';
 import { openGcc } from '../dist/analysis/external/gcc.js';
 import { Sandbox } from '../dist/sandbox/index.js';
 import { familyProgram, familyPrompt, referenceAnswers } from '../dist/tasks/family/index.js';
 import { helperPrototype, nodeType } from '../dist/tasks/family/judge/harness.js';
+import { castlePart, lineAt, related, rows, share } from './analysis/collections.mjs';
 
 const opening = { gcc: openGcc, clang: openClang, cppcheck: openCppcheck };
 
@@ -66,12 +69,47 @@ async function speed(count = '400') {
   );
 }
 
+/** Of each combination: a program counts as found when a finding of any of them has its CWE or a near one. */
+async function castle(file) {
+  const programs = rows(file).map((row) => ({ ...row, code: Buffer.from(row.code) }));
+  const sources = programs.map(({ code }) => ({ code, language: 'c' }));
+  const sandbox = await Sandbox.open();
+  const said = { srcode: await embedded.analyze(sources) };
+  for (const [name, open] of Object.entries(opening)) {
+    const analyser = await open(sandbox);
+    if (analyser !== undefined) said[name] = await analyser.analyze(sources);
+  }
+  const names = ['srcode', 'gcc', 'clang', 'cppcheck', 'srcode+gcc', 'srcode+clang', 'srcode+gcc+clang'];
+  for (const which of ['tune', 'test']) {
+    for (const together of names) {
+      const members = together.split('+');
+      if (members.some((name) => said[name] === undefined)) continue;
+      const sum = { hit: 0, vulnerable: 0, alarms: 0, safe: 0, any: 0, line: 0 };
+      for (const [i, { name, cwe: flaw, vulnerable, lines, code }] of programs.entries()) {
+        if (castlePart(name) !== which) continue;
+        const findings = members.flatMap((member) => said[member][i].findings);
+        const wanted = related[flaw] ?? [flaw];
+        const same = findings.filter(({ cwe }) => wanted.includes(Number(cwe.slice(4))));
+        if (vulnerable) {
+          sum.vulnerable++;
+          if (same.length > 0) sum.hit++;
+          if (same.some(({ span }) => lines.includes(lineAt(code, span.start)))) sum.line++;
+        } else {
+          sum.safe++;
+          if (findings.length > 0) sum.any++;
+          if (same.length > 0) sum.alarms++;
+        }
+      }
+      const { hit, vulnerable, alarms, safe, any, line } = sum;
+      console.log(`${which}, ${together}: recall ${share(hit, vulnerable)}, precision ${share(hit, hit + alarms)}`);
+      console.log(`  on a line of the flaw ${share(line, hit)}; safe programs with any finding ${share(any, safe)}`);
+    }
+  }
+}
+
 async function batches(file) {
-  const rows = readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  const sources = rows.map(({ code }) => ({ code: Buffer.from(code), language: 'c' }));
+  const programs = rows(file);
+  const sources = programs.map(({ code }) => ({ code: Buffer.from(code), language: 'c' }));
   const sandbox = await Sandbox.open();
   for (const [name, open] of Object.entries(opening)) {
     const analyser = await open(sandbox);
@@ -82,7 +120,7 @@ async function batches(file) {
       const [alone] = await analyser.analyze([source]);
       if (JSON.stringify(alone) === JSON.stringify(together[i])) continue;
       differ++;
-      console.log(`${rows[i].name}, alone ${JSON.stringify(alone)}, in its batch ${JSON.stringify(together[i])}`);
+      console.log(`${programs[i].name}, alone ${JSON.stringify(alone)}, in its batch ${JSON.stringify(together[i])}`);
     }
     const failed = together.filter(({ failure }) => failure !== undefined).length;
     console.log(`${name}: ${differ} of ${sources.length} differ; ${failed} could not be analysed`);
@@ -90,8 +128,8 @@ async function batches(file) {
 }
 
 const [what, argument] = process.argv.slice(2);
-const measure = { speed, batches }[what];
-if (measure === undefined || (what === 'batches' && argument === undefined)) {
-  console.error('Usage: node scripts/measure-analysers.mjs speed [N] | batches FILE.jsonl');
+const measure = { speed, castle, batches }[what];
+if (measure === undefined || (what !== 'speed' && argument === undefined)) {
+  console.error('Usage: node scripts/measure-analysers.mjs speed [N] | castle FILE.jsonl | batches FILE.jsonl');
   process.exitCode = 2;
 } else await measure(argument);

@@ -231,6 +231,15 @@ live(gcc, 'gcc')('gcc', () => {
     ]);
     expect(checked?.findings).toEqual([]);
   });
+
+  test('a copy that strncpy cuts off has no end; strncat gives it one', async () => {
+    const [copied, appended] = await (gcc as Analyser).analyze([
+      c('void go(char *to) { strncpy(to, "eight ch", 8); }\n'),
+      c('void go(char *to) { strncat(to, "eight ch", 8); }\n'),
+    ]);
+    expect(copied?.findings.map(({ cwe, rule }) => [cwe, rule])).toEqual([['CWE-170', 'gcc/-Wstringop-truncation']]);
+    expect(appended?.findings.filter(({ cwe }) => cwe === 'CWE-170')).toEqual([]);
+  });
 });
 
 describe.skipIf(sandbox === undefined || gcc === undefined)('the part of the prelude that a unit needs', () => {
@@ -283,6 +292,17 @@ live(clang, 'clang')('clang', () => {
     ];
     expect(said).toEqual(expect.arrayContaining([...expected, 'again CWE-416 2', ...failing]));
     expect(said.filter((one) => /^(?:fine|undeclared|ownFree) /.test(one))).toEqual([]);
+  });
+
+  test("an index that was read is an attacker's; a place in a text that was read, and a class of characters, are not", async () => {
+    const read = (body: string) =>
+      c(`int table[4];\nint at(void) {\n    char line[8];\n    int i = 0;\n    ${body}\n    return i;\n}\n`);
+    const analyses = await (clang as Analyser).analyze([
+      read('if (scanf("%d", &i) == 1) return table[i];'),
+      read('if (fgets(line, sizeof line, stdin) == NULL) return 1;\n    line[strcspn(line, "\\n")] = 0;'),
+      read('if (scanf("%7s", line) == 1 && isalpha((unsigned char)line[0])) return 1;'),
+    ]);
+    expect(analyses.map(({ findings }) => findings.map(({ cwe }) => cwe))).toEqual([['CWE-129'], [], []]);
   });
 
   test('C++ is analysed, one source at a time', async () => {

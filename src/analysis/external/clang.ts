@@ -6,7 +6,7 @@ import { findTool, type Tool } from './tools.js';
 import { candidateAt, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
-const rulesVersion = 1;
+const rulesVersion = 2;
 
 /** clang's static analyser, for C and C++. Undefined where it is not. */
 export async function openClang(
@@ -120,10 +120,15 @@ function heap(message: string): Cwe | undefined {
   return /free|release|dealloc/i.test(message) ? 'CWE-590' : undefined;
 }
 
+// It takes all that is computed from input for input: also a place in a text, and what <ctype.h> makes of a character.
+function wildIndex(text: string): boolean {
+  return /^(?:[\w.\s]|->)*\[/.test(text) && !/^[^[]*\[\s*str(?:n?len|c?spn)\s*\(/.test(text);
+}
+
 // It does not say whether it is read or written there; what follows in the source does.
-function bounds(message: string, text: string): Cwe {
+function bounds(message: string, text: string): Cwe | undefined {
+  if (/tainted/.test(message)) return wildIndex(text) ? 'CWE-129' : undefined;
   const written = /^(?:[\w.\s[\]+*-]|->)*?(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)/.test(text);
-  if (/tainted/.test(message)) return 'CWE-129';
   if (/preceding/.test(message)) return written ? 'CWE-124' : 'CWE-127';
   return written ? 'CWE-787' : 'CWE-125';
 }

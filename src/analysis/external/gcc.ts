@@ -7,7 +7,7 @@ import { findTool, type Tool } from './tools.js';
 import { candidateNamed, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
-const rulesVersion = 1;
+const rulesVersion = 2;
 
 /** gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not. */
 export async function openGcc(
@@ -98,8 +98,12 @@ const weaknesses: Readonly<Record<string, Cwe>> = {
   '-Walloc-size-larger-than': 'CWE-789',
 };
 
-// `-Wstringop-overflow=` has a level behind the sign.
-const weaknessOf = (option: string): Cwe | undefined => weaknesses[option.replace(/=.*$/, '')];
+function weaknessOf(option: string, message: string): Cwe | undefined {
+  // `-Wstringop-overflow=` has a level behind the sign.
+  const cwe = weaknesses[option.replace(/=.*$/, '')];
+  // strncat always ends what it writes.
+  return cwe === 'CWE-170' && message.startsWith("'strncat'") ? undefined : cwe;
+}
 
 const place = z.object({ line: z.int(), 'byte-column': z.int(), file: z.string() });
 const diagnosticsSchema = z.array(
@@ -130,7 +134,7 @@ export function readGccJson(said: string, unit: Unit): Reading | undefined {
         startColumn: start['byte-column'],
         ...(finish === undefined ? {} : { endLine: finish.line, endColumn: finish['byte-column'] + 1 }),
       };
-      const cwe: Cwe | undefined = metadata?.cwe === undefined ? weaknessOf(option) : `CWE-${metadata.cwe}`;
+      const cwe: Cwe | undefined = metadata?.cwe === undefined ? weaknessOf(option, message) : `CWE-${metadata.cwe}`;
       reading.diagnostics.push({ candidate, region, unit: 'bytes', rule: `gcc/${option}`, cwe, message });
     }
   }
@@ -150,7 +154,7 @@ export function readGccSarif(said: string, unit: Unit): Reading | undefined {
     else if (candidate !== undefined) {
       const diagnostic: Diagnostic = {
         ...{ candidate, region, unit: columns, rule: `gcc/${rule}`, message },
-        cwe: cwes[0] ?? weaknessOf(rule),
+        cwe: cwes[0] ?? weaknessOf(rule, message),
       };
       reading.diagnostics.push(diagnostic);
     }
