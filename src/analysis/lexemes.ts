@@ -63,6 +63,7 @@ function closed(text: string): boolean {
   if (open.includes('R"') && open.endsWith('(')) return text.endsWith(`)${open.slice(open.indexOf('"') + 1, -1)}"`);
   const body = text.slice(open.length);
   if (!body.endsWith(quote)) return false;
-  const escapes = /\\*$/.exec(body.slice(0, -quote.length))?.[0].length ?? 0;
+  let escapes = 0;
+  while (body[body.length - quote.length - 1 - escapes] === '\\') escapes++;
   return escapes % 2 === 0;
 }

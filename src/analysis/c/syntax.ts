@@ -42,6 +42,8 @@ export class CParser {
 /** Cuts back to the last whole statement and closes the open blocks; what is balanced stays as it is. */
 function closeBlocks(text: string): string {
   const open: string[] = [];
+  // Those of them that are no blocks.
+  let inner = 0;
   let cut = 0;
   let blocks = 0;
   let i = 0;
@@ -53,9 +55,14 @@ function closeBlocks(text: string): string {
       continue;
     }
     const char = text[i++] as string;
-    if (char === '(' || char === '[' || char === '{') open.push(char);
-    else if (char === ')' || char === ']' || char === '}') open.pop();
-    if ((char === ';' || char === '{' || char === '}') && open.every((bracket) => bracket === '{')) {
+    if (char === '(' || char === '[' || char === '{') {
+      open.push(char);
+      if (char !== '{') inner++;
+    } else if (char === ')' || char === ']' || char === '}') {
+      const closed = open.pop();
+      if (closed === '(' || closed === '[') inner--;
+    }
+    if ((char === ';' || char === '{' || char === '}') && inner === 0) {
       cut = i;
       blocks = open.length;
     }

@@ -1,4 +1,5 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
+import { levelOf } from '../syntax/node.js';
 import { join, mergeValues } from './joins.js';
 import { applyLibrary, freed } from './library.js';
 import type { CFunction } from './program.js';
@@ -105,15 +106,12 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   const own = walk.program.functions.get(name);
   if (own !== undefined) {
     if (!walk.quiet && !active(walk, own) && depth(walk) < maximumDepth && walk.steps < inlineBudget) {
-      const value = activate(
-        walk,
-        own,
-        args.map(({ value }) => value),
-        walk.frame,
-        state,
-      );
-      entrust(walk, args, own, state);
-      return value ?? walk.fresh(own.result, Source.own);
+      const values = args.map(({ value }) => value);
+      const value = walk.elsewhere(levelOf(node), () => activate(walk, own, values, walk.frame, state));
+      if (value !== undefined) {
+        entrust(walk, args, own, state);
+        return value ?? walk.fresh(own.result, Source.own);
+      }
     }
     walk.escape(args, state);
     return walk.fresh(own.result, maximumSource(args));

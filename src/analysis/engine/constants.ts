@@ -35,8 +35,7 @@ export function stringLiteral(walk: Walk, node: CNode): Value {
 export function stringOf(program: Program, node: CNode): string | undefined {
   if (node.type === 'parenthesized_expression' && node.children.length === 1)
     return stringOf(program, node.children[0] as CNode);
-  if (node.type === 'string_literal')
-    return String.fromCharCode(...charactersOf(program.text(node).replace(/^(L|u8|u|U)?"|"$/g, '')));
+  if (node.type === 'string_literal') return spelled(program.text(node).replace(/^(L|u8|u|U)?"|"$/g, ''));
   if (node.type === 'concatenated_string') {
     const parts = node.children.map((part) =>
       part.type === 'identifier' ? macroText(program, program.text(part)) : stringOf(program, part),
@@ -50,8 +49,18 @@ export function stringOf(program: Program, node: CNode): string | undefined {
 function macroText(program: Program, name: string): string | undefined {
   const text = program.macros.get(name);
   if (text === undefined || !/^"([^"\\]|\\.)*"$/.test(text)) return undefined;
-  return String.fromCharCode(...charactersOf(text.slice(1, -1)));
+  return spelled(text.slice(1, -1));
 }
+
+// One by one: a call cannot take as many arguments as a literal can have characters.
+function spelled(inside: string): string {
+  return charactersOf(inside)
+    .map((code) => String.fromCharCode(code))
+    .join('');
+}
+
+/** What a macro within a macro counts for. */
+const macroLevels = 10;
 
 /** The value of a macro without parameters; undefined where its text is neither a number nor a string. */
 export function macroValue(walk: Walk, name: string, node: CNode): Value | undefined {
@@ -61,7 +70,8 @@ export function macroValue(walk: Walk, name: string, node: CNode): Value | undef
   const text = walk.program.macros.get(name);
   if (text === undefined) return undefined;
   const string = macroText(walk.program, name);
-  const value = string === undefined ? arithmeticText(walk, text) : literalText(string, node);
+  const value =
+    string === undefined ? walk.elsewhere(macroLevels, () => arithmeticText(walk, text)) : literalText(string, node);
   walk.macroValues.set(name, value ?? null);
   return value;
 }

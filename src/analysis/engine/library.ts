@@ -559,7 +559,8 @@ export interface Conversion {
 
 export function conversions(format: string, scanning = false): Conversion[] {
   const found: Conversion[] = [];
-  const pattern = /%(%|([-+ #0']*)(\*|\d+)?(?:\.(\*|\d+)?)?(hh|h|ll|l|q|j|z|t|L)?(\[\^?\]?[^\]]*\]|[a-zA-Z]))/g;
+  const pattern =
+    /%(%|([-+ #0']*)(\*|[1-9]\d*)?(?:\.(\*|\d+)?)?(hh|h|ll|l|q|j|z|t|L)?(\[\^?\]?[^\]]{0,300}\]|[a-zA-Z]))/g;
   for (const match of format.matchAll(pattern)) {
     if (match[1] === '%') continue;
     const [, , , width, precision, modifier = '', letter = ''] = match as unknown as (string | undefined)[];
@@ -613,7 +614,7 @@ export function formatted(
   let { lo, hi } = { lo: 0, hi: 0 };
   const parts: Value[] = [];
   const literalLength = format.replace(
-    /%(%|[-+ #0']*(?:\*|\d+)?(?:\.(?:\*|\d+)?)?(?:hh|h|ll|l|q|j|z|t|L)?[a-zA-Z])/g,
+    /%(%|[-+ #0']*(?:\*|[1-9]\d*)?(?:\.(?:\*|\d+)?)?(?:hh|h|ll|l|q|j|z|t|L)?[a-zA-Z])/g,
     (all) => (all === '%%' ? '%' : ''),
   ).length;
   lo += literalLength;

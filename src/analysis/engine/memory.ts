@@ -3,7 +3,7 @@ import type { Argument } from './rule.js';
 import { partsOf, pointerTo } from './symbols.js';
 import { type CType, charType, intType, longType, rangeOf, sizeType, unknownType } from './types.js';
 import { addLinear, constant, type Linear, type Region, Source, State, scaleLinear, type Value } from './values.js';
-import { bytesOf, regionOf } from './variables.js';
+import { bytesOf, lookupLevels, regionOf } from './variables.js';
 import type { Place, Walk } from './walk.js';
 
 /** Copies what is known of a record's members. */
@@ -63,10 +63,12 @@ export function read(walk: Walk, place: Place, state: State): Value {
     (global.constant || (walk.frame.function.name === 'main' && walk.frame.caller === null))
   ) {
     const { value: initial } = global;
-    const value = walk.quietly(() => walk.evaluate(initial, new State(state)));
-    const given = { ...value, type };
-    state.store.set(key, given);
-    return given;
+    const value = walk.elsewhere(lookupLevels, () => walk.quietly(() => walk.evaluate(initial, new State(state))));
+    if (value !== undefined) {
+      const given = { ...value, type };
+      state.store.set(key, given);
+      return given;
+    }
   }
   const outside =
     region === undefined ? Source.own : (region.source ?? (region.kind === 'outside' ? Source.parameter : Source.own));

@@ -1,4 +1,5 @@
 import { type CNode, type CSource, child, descendants } from '../c/syntax.js';
+import { deepest, levelOf } from '../syntax/node.js';
 import { byName, type CType, declared, specifier, type TypeNames } from './types.js';
 
 export interface Parameter {
@@ -49,18 +50,21 @@ export class Program {
   readonly #expansions = new Map<CNode, CNode | null>();
   readonly #expanded: { base: number; source: CSource }[] = [];
   #end: number;
+  /** Characters that macros with parameters may still become: they can double at every step. */
+  #budget: number;
 
   /** @param parse - For what macros with parameters become. */
   constructor(source: CSource, parse: (code: Uint8Array) => CSource) {
     this.source = source;
     this.#parse = parse;
     this.#end = source.root.end + 1;
+    this.#budget = 16_384 + 4 * source.root.end;
     this.#collect(source.root);
     this.#references(source.root);
   }
 
   text = ({ start, end }: Pick<CNode, 'start' | 'end'>): string => {
-    const from = this.#expanded.findLast(({ base }) => base <= start);
+    const from = start < this.source.root.end + 1 ? undefined : this.#expanded.findLast(({ base }) => base <= start);
     return from === undefined
       ? this.source.text({ start, end })
       : from.source.text({ start: start - from.base, end: end - from.base });
@@ -86,10 +90,12 @@ export class Program {
       const at = macro.parameters.indexOf(word);
       return at < 0 ? word : (given[at] as string);
     });
+    this.#budget -= body.length;
+    if (this.#budget < 0) return undefined;
     const source = this.#parse(Buffer.from(`int x = ${body};`));
     const declarator = source.root.children[0]?.children.find(({ type }) => type === 'init_declarator');
     const value = declarator === undefined ? undefined : child(declarator, 'value');
-    if (!source.parseOk || value === undefined) return undefined;
+    if (!source.parseOk || value === undefined || levelOf(call) + heightOf(value) > deepest) return undefined;
     const base = this.#end;
     this.#expanded.push({ base, source });
     this.#end += source.root.end + 1;
@@ -293,6 +299,10 @@ export class Program {
       }
     }
   }
+}
+
+function heightOf({ children }: CNode): number {
+  return children.reduce((most, below) => Math.max(most, 1 + heightOf(below)), 0);
 }
 
 function moved(node: CNode, by: number, parent: CNode): CNode {

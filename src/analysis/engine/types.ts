@@ -153,40 +153,59 @@ function nestArray(of: CType, length: CNode | null): CType {
 
 /** Bytes of a type; undefined where that cannot be known. */
 export function sizeOf(type: CType, length: (node: CNode) => number | undefined): number | undefined {
+  return layoutOf(type, length, new Map()).bytes;
+}
+
+interface Layout {
+  bytes: number | undefined;
+  align: number;
+}
+
+const unknownLayout: Layout = { bytes: undefined, align: 8 };
+
+/** Each record is laid out once, however many of the others it is in; one that is in itself has no size. */
+function layoutOf(type: CType, length: (node: CNode) => number | undefined, records: Map<CType, Layout>): Layout {
   switch (type.kind) {
     case 'int':
     case 'float':
-      return type.bytes;
+      return { bytes: type.bytes, align: type.bytes };
     case 'pointer':
-      return 8;
+      return { bytes: 8, align: 8 };
     case 'array': {
       const count =
         type.length === null ? undefined : typeof type.length === 'number' ? type.length : length(type.length);
-      const each = sizeOf(type.of, length);
-      return count === undefined || each === undefined ? undefined : count * each;
+      const { bytes, align } = layoutOf(type.of, length, records);
+      return { bytes: count === undefined || bytes === undefined ? undefined : count * bytes, align };
     }
     case 'record': {
-      if (type.fields === null) return undefined;
-      let bytes = 0;
-      let widest = 1;
-      for (const field of type.fields.values()) {
-        const size = sizeOf(field, length);
-        if (size === undefined) return undefined;
-        const align = Math.min(alignOf(field), 16);
-        widest = Math.max(widest, align);
-        bytes = type.union ? Math.max(bytes, size) : Math.ceil(bytes / align) * align + size;
-      }
-      return Math.ceil(bytes / widest) * widest;
+      let layout = records.get(type);
+      if (layout !== undefined) return layout;
+      records.set(type, unknownLayout);
+      layout = type.fields === null ? unknownLayout : recordLayout(type.fields.values(), type.union, length, records);
+      records.set(type, layout);
+      return layout;
     }
     default:
-      return undefined;
+      return unknownLayout;
   }
 }
 
-function alignOf(type: CType): number {
-  if (type.kind === 'array') return alignOf(type.of);
-  if (type.kind === 'record') return Math.max(1, ...[...(type.fields?.values() ?? [])].map(alignOf));
-  return sizeOf(type, () => undefined) ?? 8;
+function recordLayout(
+  fields: Iterable<CType>,
+  union: boolean,
+  length: (node: CNode) => number | undefined,
+  records: Map<CType, Layout>,
+): Layout {
+  let end: number | undefined = 0;
+  let widest = 1;
+  for (const field of fields) {
+    const { bytes, align } = layoutOf(field, length, records);
+    widest = Math.max(widest, Math.min(align, 16));
+    if (end === undefined || bytes === undefined) end = undefined;
+    else if (union) end = Math.max(end, bytes);
+    else end = Math.ceil(end / Math.min(align, 16)) * Math.min(align, 16) + bytes;
+  }
+  return { bytes: end === undefined ? undefined : Math.ceil(end / widest) * widest, align: widest };
 }
 
 /** The numbers that fit a type. */

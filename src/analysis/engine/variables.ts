@@ -26,6 +26,9 @@ export function regionOf(
   return { id, kind, type, node, frame, size: size ?? (bytes === undefined ? null : constant(bytes)) };
 }
 
+/** What an expression elsewhere, an initialiser or the length of an array, counts for: there may be some in one another, or in itself. */
+export const lookupLevels = 50;
+
 /** Bytes of a type; undefined where that cannot be known. */
 export function bytesOf(walk: Walk, type: CType): number | undefined {
   return sizeOf(type, (node) => {
@@ -35,9 +38,9 @@ export function bytesOf(walk: Walk, type: CType): number | undefined {
 }
 
 function constantOf(walk: Walk, node: CNode): number | undefined {
-  const facts = new Facts();
-  const { number } = walk.quietly(() => walk.evaluate(node, new State()));
-  const { lo, hi } = walk.range(number, facts);
+  const value = walk.elsewhere(lookupLevels, () => walk.quietly(() => walk.evaluate(node, new State())));
+  if (value === undefined) return undefined;
+  const { lo, hi } = walk.range(value.number, new Facts());
   return lo === hi ? lo : undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { CNode } from '../c/syntax.js';
+import { deepest } from '../syntax/node.js';
 import { activate, calleeOf } from './calls.js';
 import { always, branch } from './conditions.js';
 import { stringOf } from './constants.js';
@@ -86,6 +87,8 @@ export class Walk extends Symbols {
   steps = 0;
   /** Activations so far. */
   frames = 0;
+  /** Levels of the trees that the walk has left for the one where it is. */
+  #level = 0;
   /** Functions that were walked. */
   readonly started: Set<string> = new Set();
   /** Macros' values; null for one that has none. */
@@ -143,6 +146,17 @@ export class Walk extends Symbols {
     } finally {
       this.listeners = listeners;
       this.quiet = quiet;
+    }
+  }
+
+  /** Looks at something in another place of the unit, `levels` further down; undefined where that would be too deep for the stack. */
+  elsewhere<T>(levels: number, look: () => T): T | undefined {
+    if (this.#level + levels > deepest / 2) return undefined;
+    this.#level += levels;
+    try {
+      return look();
+    } finally {
+      this.#level -= levels;
     }
   }
 

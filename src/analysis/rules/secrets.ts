@@ -41,7 +41,7 @@ export const secrets: RuleFamily = {
         [b, a],
       ]) {
         const literal = other === undefined ? undefined : walk.stringOf(other.node);
-        if (one !== undefined && literal !== undefined && literal.length > 2 && secretName.test(walk.text(one.node))) {
+        if (one !== undefined && literal !== undefined && literal.length > 2 && namesSecret(walk.text(one.node))) {
           walk.report('hard-coded-secret', node, `${walk.text(one.node)} is compared with a secret in the code`);
         }
       }
@@ -81,7 +81,7 @@ export const secrets: RuleFamily = {
 
   assign(walk, { node, target, value }) {
     const literal = value.targets[0]?.region.text;
-    if (literal !== undefined && secretName.test(nameOf(walk, target)) && secretText(literal)) {
+    if (literal !== undefined && namesSecret(nameOf(walk, target)) && secretText(literal)) {
       walk.report('hard-coded-secret', node, `${nameOf(walk, target)} holds a secret from the code`);
     }
   },
@@ -99,7 +99,7 @@ export const secrets: RuleFamily = {
           value.children.every(({ type }) => type === 'number_literal');
         const numbers = bytes && new Set(value.children.map((item) => walk.text(item))).size > 2;
         if (
-          (text !== undefined && secretName.test(name) && secretText(text)) ||
+          (text !== undefined && namesSecret(name) && secretText(text)) ||
           (numbers && /(^|_)(key|secret|aes_?key)(_|\d|$)/i.test(name))
         ) {
           walk.report('hard-coded-secret', node, `${name} holds a secret from the code`);
@@ -113,8 +113,7 @@ export const secrets: RuleFamily = {
 
 const broken =
   /^(MD[245](_(Init|Update|Final))?|EVP_md[245]|SHA1(_(Init|Update|Final))?|EVP_sha1|DES_\w*(encrypt|crypt|set_key)\w*|EVP_des_\w+|EVP_(rc4|rc2)\w*|RC4(_set_key)?|RC2_\w+|EVP_\w+_ecb|AES_ecb_encrypt|EVP_bf_\w+)$/;
-const secretName =
-  /(^|[_\W])\w*(pass(word|wd|phrase)|pwd|secret|api_?key|token|pin_?code|credential)\w*$|(^|[_.>])(pin|pass)$/i;
+const secretName = /(pass(word|wd|phrase)|pwd|secret|api_?key|token|pin_?code|credential)\w*$|(^|[_.>])(pin|pass)$/i;
 const plainName = /pass(word|wd|phrase)?(?![a-z])|pwd/i;
 const shown = /\b(token|password|secret|api.?key)\b\s*(is|[:=])\s*[A-Za-z0-9+/!@#$_-]{8,}/i;
 
@@ -127,6 +126,13 @@ function secretText(text: string): boolean {
   );
 }
 
+// By its last word; the longest names are far shorter, and an expression may be as long as it likes.
+function namesSecret(text: string): boolean {
+  return secretName.test(text.slice(-200));
+}
+
+/** What is declared or assigned to, without stars and what stands in brackets. */
 function nameOf(walk: Walk, node: CNode): string {
-  return walk.text(node).replace(/[\s*]|\[.*$/g, '');
+  const [name] = walk.text(node).split('[', 1) as [string];
+  return name.replace(/[\s*]/g, '');
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Language, Parser, type TreeCursor } from 'web-tree-sitter';
 import { SrcodeError } from '../../errors.js';
-import type { SyntaxNode } from './node.js';
+import { deepest, type SyntaxNode } from './node.js';
 
 /** A kind of node, by the number that the grammar gives it. */
 interface Kind {
@@ -174,6 +174,3 @@ class Conversion {
 const closing = ')]}"\'';
 
 const error: Kind = { type: 'ERROR', named: true, inner: true, roles: true, operators: new Set(), closing: '' };
-
-/** Deeper than any code that people write, and no danger to the stack of those who walk the tree. */
-const deepest = 400;

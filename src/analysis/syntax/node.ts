@@ -15,6 +15,16 @@ export interface SyntaxNode {
   readonly broken: boolean;
 }
 
+/** Levels of a tree: more than any code that people write has, and no danger to the stack of those who walk it. */
+export const deepest = 400;
+
+/** How many nodes a node is in. */
+export function levelOf({ parent }: SyntaxNode): number {
+  let level = 0;
+  for (let at = parent; at !== null; at = at.parent) level++;
+  return level;
+}
+
 /** The first child in a role. */
 export function child({ children }: SyntaxNode, field: string): SyntaxNode | undefined {
   for (let i = 0; i < children.length; i++) {
