@@ -4,9 +4,11 @@
 //   node scripts/measure-analysis.mjs sven FILE.jsonl       credit on the lines that fixes added; pairs ranked right
 //   node scripts/measure-analysis.mjs guards FILE.jsonl     marked guards of castle's safe programs and of our own functions that are credited
 //   node scripts/measure-analysis.mjs mutations FILE.jsonl  weaker forms of credited code in the same programs that raise a finding
+//   node scripts/measure-analysis.mjs broken FILE.jsonl     how much of sven's C does not parse, as it came and repaired
 //   node scripts/measure-analysis.mjs speed FILE.jsonl      functions a second, on one core, of the sven collection
 import { parseArgs } from 'node:util';
 import { analyze, loadEngine } from '../dist/analysis/analysis.js';
+import { broken } from './analysis/broken.mjs';
 import { castlePart, lineAt, related, rows, share, svenPart } from './analysis/collections.mjs';
 import { guards } from './analysis/guards.mjs';
 import { mutations } from './analysis/mutations.mjs';
@@ -97,9 +99,11 @@ function speed(file) {
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { show: { type: 'string' } } });
 const [what, file] = positionals;
-const measure = { castle, sven, speed, guards, mutations }[what];
+const measure = { castle, sven, broken, speed, guards, mutations }[what];
 if (measure === undefined || file === undefined) {
-  console.error('Usage: node scripts/measure-analysis.mjs castle|sven|speed|guards|mutations FILE.jsonl [--show PART]');
+  console.error(
+    'Usage: node scripts/measure-analysis.mjs castle|sven|broken|speed|guards|mutations FILE.jsonl [--show PART]',
+  );
   process.exitCode = 2;
 } else {
   await loadEngine();

@@ -2,6 +2,7 @@ import { decodeBytes } from '../syntax/bytes.js';
 import { Grammar } from '../syntax/grammar.js';
 import type { SyntaxNode } from '../syntax/node.js';
 import { Source } from '../syntax/source.js';
+import { repair } from './repair.js';
 
 export { child, descendants } from '../syntax/node.js';
 
@@ -34,56 +35,14 @@ export class CParser {
     const decoded = decodeBytes(code);
     const whole = this.#grammar.parse(decoded.text);
     if (!whole.broken) return new Source(decoded, whole, true);
-    const closed = closeBlocks(decoded.text);
-    return new Source(decoded, closed === decoded.text ? whole : this.#grammar.parse(closed), false);
+    const { text, position } = repair(decoded.text, whole);
+    if (text === decoded.text) return new Source(decoded, whole, false);
+    const repaired = this.#grammar.parse(text, position);
+    return new Source(decoded, brokenLength(repaired) <= brokenLength(whole) ? repaired : whole, false);
   }
 }
 
-/** Cuts back to the last whole statement and closes the open blocks; what is balanced stays as it is. */
-function closeBlocks(text: string): string {
-  const open: string[] = [];
-  // Those of them that are no blocks.
-  let inner = 0;
-  let cut = 0;
-  let blocks = 0;
-  let i = 0;
-  while (i < text.length) {
-    const after = skipQuiet(text, i);
-    if (after === null) break; // a comment or a literal without an end
-    if (after > i) {
-      i = after;
-      continue;
-    }
-    const char = text[i++] as string;
-    if (char === '(' || char === '[' || char === '{') {
-      open.push(char);
-      if (char !== '{') inner++;
-    } else if (char === ')' || char === ']' || char === '}') {
-      const closed = open.pop();
-      if (closed === '(' || closed === '[') inner--;
-    }
-    if ((char === ';' || char === '{' || char === '}') && inner === 0) {
-      cut = i;
-      blocks = open.length;
-    }
-  }
-  if (i >= text.length && open.length === 0) return text;
-  return `${text.slice(0, cut)}${'}'.repeat(blocks)}`;
-}
-
-/** Behind a comment or literal that begins at `i`, `i` where none does, null where it has no end. */
-function skipQuiet(text: string, i: number): number | null {
-  const ending = (mark: string, from: number): number | null => {
-    const at = text.indexOf(mark, from);
-    return at < 0 ? null : at + mark.length;
-  };
-  if (text.startsWith('//', i)) return ending('\n', i);
-  if (text.startsWith('/*', i)) return ending('*/', i + 2);
-  const quote = text[i];
-  if (quote !== '"' && quote !== "'") return i;
-  for (let j = i + 1; j < text.length && text[j] !== '\n'; j++) {
-    if (text[j] === '\\') j++;
-    else if (text[j] === quote) return j + 1;
-  }
-  return null;
+function brokenLength({ type, start, end, children, broken }: CNode): number {
+  if (!broken) return 0;
+  return type === 'ERROR' ? end - start : children.reduce((sum, below) => sum + brokenLength(below), 0);
 }

@@ -269,9 +269,11 @@ export class Program {
         child(declarator, 'declarator') ?? declarator.children.find(({ type }) => type.endsWith('_declarator'));
     }
     const nameNode = declarator === undefined ? undefined : child(declarator, 'declarator');
-    if (body === undefined || declarator === undefined || nameNode === undefined) return;
+    if (body === undefined) return;
+    // A macro may declare it: `TEST(name) {`.
+    const name = this.text(nameNode ?? { start: node.start, end: body.start }).trim();
     const parameters: Parameter[] = [];
-    for (const parameter of child(declarator, 'parameters')?.children ?? []) {
+    for (const parameter of (declarator && child(declarator, 'parameters')?.children) ?? []) {
       if (parameter.type !== 'parameter_declaration') continue;
       const inner = child(parameter, 'declarator');
       const found = inner === undefined ? undefined : declared(inner, this.type(child(parameter, 'type')), this.text);
@@ -282,7 +284,7 @@ export class Program {
         parameters.push({ name: found.name, type, node: found.node, constant });
       else parameters.push({ name: '', type: this.type(child(parameter, 'type')), node: parameter, constant });
     }
-    this.functions.set(this.text(nameNode), { name: this.text(nameNode), node, body, parameters, result });
+    this.functions.set(name, { name, node, body, parameters, result });
   }
 
   #references(root: CNode): void {

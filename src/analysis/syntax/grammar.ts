@@ -76,13 +76,19 @@ export class Grammar {
     }
   }
 
-  /** The tree of a text of any kind: what is broken is marked so. */
-  parse(text: string): SyntaxNode {
+  /**
+   * The tree of a text of any kind: what is broken is marked so.
+   *
+   * @param position - Where a position of the text is in the code that it was made from.
+   */
+  parse(text: string, position?: (at: number) => number): SyntaxNode {
     const tree = this.#parser.parse(text);
     if (tree === null) throw new SrcodeError('ERR_INTERNAL', 'The parser gave no tree.');
     const cursor = tree.walk();
     try {
-      return new Conversion(text, cursor, this.#kinds, this.#fields, tree.rootNode.hasError).node(null, null, 0);
+      const root = new Conversion(text, cursor, this.#kinds, this.#fields, tree.rootNode.hasError).node(null, null, 0);
+      if (position !== undefined) relocate(root, position);
+      return root;
     } finally {
       cursor.delete();
       tree.delete();
@@ -169,6 +175,14 @@ class Conversion {
   #kind(): Kind {
     return this.#kinds[this.#cursor.nodeTypeId] ?? error;
   }
+}
+
+type Open = { -readonly [K in keyof SyntaxNode]: SyntaxNode[K] };
+
+function relocate(node: Open, position: (at: number) => number): void {
+  node.start = position(node.start);
+  node.end = position(node.end);
+  for (const below of node.children) relocate(below, position);
 }
 
 const closing = ')]}"\'';
