@@ -1,8 +1,9 @@
 export type { Analyser, Analysis as AnalyserAnalysis, SourceCode } from './analysis/analyser.js';
-export { type Analysis, analyze, embeddedTeacher, type Language, loadEngine } from './analysis/analysis.js';
-export { embedded as embeddedAnalyser } from './analysis/embedded.js';
+export { type Analysis, analyze, type Language, loadEngine } from './analysis/analysis.js';
+export { embedded as embeddedAnalyser, embeddedTeacher } from './analysis/embedded.js';
 export { openAnalysers } from './analysis/external/index.js';
 export { type FileFindings, readSarif, type SarifLog, type SarifResult, toSarif } from './analysis/external/sarif.js';
+export { analyzeMany, type EngineOutcome, type EngineQuestion } from './analysis/many.js';
 export { ResultStore, stored } from './analysis/result-store.js';
 export {
   type BenchGenerateOptions,

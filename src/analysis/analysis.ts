@@ -1,5 +1,5 @@
 import { SrcodeError } from '../errors.js';
-import type { Finding, SecureSpan, Teacher, Verdict } from '../teacher/teacher.js';
+import type { Finding, SecureSpan } from '../teacher/teacher.js';
 import { CParser } from './c/syntax.js';
 import { judge } from './credit.js';
 import { Program } from './engine/program.js';
@@ -14,6 +14,9 @@ export interface Analysis {
   spans: SecureSpan[];
   parseOk: boolean;
 }
+
+/** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
+export const engineId = 'embedded-1';
 
 let parser: CParser | undefined;
 
@@ -51,19 +54,3 @@ export function analyze(code: Uint8Array, _about: { language: Language }): Analy
     parseOk: source.parseOk,
   };
 }
-
-/** The engine as a teacher. */
-export const embeddedTeacher: Teacher = {
-  id: 'embedded-1',
-  async judge(code, { language }): Promise<Verdict> {
-    if (language === 'python') {
-      throw new SrcodeError(
-        'ERR_UNSUPPORTED',
-        'The embedded engine reads C and C++, not Python; choose another teacher',
-      );
-    }
-    await loadEngine();
-    const { findings, spans, parseOk } = analyze(code, { language });
-    return { findings, spans, parseOk, idle: [], missing: [] };
-  },
-};

@@ -1,18 +1,45 @@
+import { SrcodeError } from '../errors.js';
+import { gathered } from '../gather.js';
+import type { Teacher } from '../teacher/teacher.js';
 import type { Analyser } from './analyser.js';
-import { analyze, embeddedTeacher, loadEngine } from './analysis.js';
+import { engineId } from './analysis.js';
+import { analyzeMany, type EngineQuestion } from './many.js';
 
 /** The embedded engine as one analyser among others. */
 export const embedded: Analyser = {
   name: 'srcode',
-  id: embeddedTeacher.id,
+  id: engineId,
   languages: ['c', 'cpp'],
   async analyze(sources, { signal } = {}) {
-    await loadEngine();
-    return sources.map(({ code, language }) => {
-      signal?.throwIfAborted();
-      if (language === 'python') return { findings: [], failure: 'the embedded engine does not know Python' };
+    const known = sources.map(({ code, language }) => (language === 'python' ? [] : [{ code, language }]));
+    const outcomes = (await analyzeMany(known.flat(), { signal })).values();
+    return known.map(({ length }) => {
+      if (length === 0) return { findings: [], failure: 'the embedded engine does not know Python' };
+      const outcome = outcomes.next().value;
       // It reads what does not parse, too.
-      return { findings: analyze(code, { language }).findings, failure: undefined };
+      return outcome?.failure === undefined
+        ? { findings: outcome?.findings ?? [], failure: undefined }
+        : { findings: [], failure: outcome.failure };
     });
+  },
+};
+
+const outcomeOf = gathered((questions: readonly EngineQuestion[], signal) => analyzeMany(questions, { signal }));
+
+/** The engine as a teacher. What is asked at once is analysed by several threads, where that pays. */
+export const embeddedTeacher: Teacher = {
+  id: engineId,
+  async judge(code, { language }, { signal } = {}) {
+    if (language === 'python') {
+      throw new SrcodeError(
+        'ERR_UNSUPPORTED',
+        'The embedded engine reads C and C++, not Python; choose another teacher',
+      );
+    }
+    const outcome = await outcomeOf({ code, language }, signal);
+    // Code that the engine cannot judge must not be better off than code that it finds a flaw in.
+    return outcome.failure === undefined
+      ? { findings: outcome.findings, spans: outcome.spans, parseOk: outcome.parseOk, idle: [], missing: [] }
+      : { findings: [], spans: [], parseOk: false, idle: [], missing: [outcome.failure], counts: { unanswered: 1 } };
   },
 };

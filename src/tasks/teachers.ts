@@ -1,4 +1,4 @@
-import { embeddedTeacher } from '../analysis/analysis.js';
+import { embeddedTeacher } from '../analysis/embedded.js';
 import { type EnsembleConfig, ensembleSchema } from '../config/ensemble.js';
 import { type LlmConfig, llmSchema } from '../config/llm.js';
 import { SrcodeError } from '../errors.js';

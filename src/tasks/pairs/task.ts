@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { embeddedTeacher } from '../../analysis/analysis.js';
+import { embeddedTeacher } from '../../analysis/embedded.js';
 import { type Lexeme, lexemes } from '../../analysis/lexemes.js';
 import { type GroupedPair, loadPairs, permutation } from '../../dataset/index.js';
 import { completionPrompt } from '../../dataset/prompts.js';

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { WorkerPool } from '../worker-pool.js';
+import { type Analysis, analyze, type Language, loadEngine } from './analysis.js';
+
+/** C or C++ for the engine; UTF-8. */
+export interface EngineQuestion {
+  code: Uint8Array;
+  language: Language;
+}
+
+/** What the engine says of a source, or why it came to no end. */
+export type EngineOutcome = (Analysis & { failure?: undefined }) | { failure: string };
+
+// Milliseconds that the engine is at work before threads are started: starting them, and warming them up, takes about as long.
+const worthThreads = 1000;
+// Some hundred times what a large file takes.
+const seconds = 60;
+
+const script = new URL('./engine-worker.js', import.meta.url);
+let pool: WorkerPool<EngineQuestion, EngineOutcome> | undefined;
+let spent = 0;
+
+/**
+ * Analyses sources, an outcome for each, in order. Once the engine has been at work for a second, one thread a core goes on: a source that
+ * takes a thread longer than a minute, or that the engine fails on, is a failure there, and spoils no other.
+ * @throws ERR_IO where the grammar is not to be found; `signal`'s reason when it is aborted.
+ */
+export async function analyzeMany(
+  sources: readonly EngineQuestion[],
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<EngineOutcome[]> {
+  await loadEngine();
+  const outcomes: EngineOutcome[] = [];
+  while (outcomes.length < sources.length && pool === undefined) {
+    signal?.throwIfAborted();
+    const began = performance.now();
+    outcomes.push(outcomeOf(sources[outcomes.length] as EngineQuestion));
+    spent += performance.now() - began;
+    if (spent > worthThreads && availableParallelism() > 1 && isCompiled())
+      pool = new WorkerPool(script, { size: availableParallelism(), seconds });
+  }
+  // A buffer of Node's may be a part of a larger one, which would be copied whole.
+  const left = sources.slice(outcomes.length).map(({ code, language }) => ({ code: new Uint8Array(code), language }));
+  if (pool === undefined || left.length === 0) return outcomes;
+  const answers = await pool.ask(left, { signal });
+  return [...outcomes, ...answers.map(({ answer, failure }) => answer ?? { failure: noEnd(failure) })];
+}
+
+const noEnd = (why: string | undefined): string => `the engine came to no end: ${why}`;
+
+/** One source, in this thread; the engine has been loaded. */
+export function outcomeOf({ code, language }: EngineQuestion): EngineOutcome {
+  try {
+    return analyze(code, { language });
+  } catch (error) {
+    return { failure: `the engine failed: ${(error as Error).message}` };
+  }
+}
+
+/** Threads load the compiled script only; what runs from TypeScript has none. */
+function isCompiled(): boolean {
+  return existsSync(fileURLToPath(script));
+}

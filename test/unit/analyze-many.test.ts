@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import { analyze, loadEngine } from '../../src/analysis/analysis.js';
+import { embeddedTeacher } from '../../src/analysis/embedded.js';
+import { gathered } from '../../src/gather.js';
+import { familyProgram, familyPrompt, referenceAnswers } from '../../src/tasks/family/index.js';
+import { buildCli, root } from '../support/cli.js';
+
+beforeAll(async () => {
+  buildCli();
+  await loadEngine();
+});
+
+/** Functions of the embedded tasks, secure and not, the last of each four cut off. */
+function functions(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => {
+    const prompt = familyPrompt('train', 3, i >> 1);
+    const { secure, insecure } = referenceAnswers(prompt);
+    const { code } = familyProgram({ prompt, answer: Buffer.from(i % 2 === 0 ? secure : insecure) });
+    return i % 4 === 3 ? code.subarray(0, (code.length * 3) >> 2) : code;
+  });
+}
+
+test('threads say what this one says, in order', () => {
+  const codes = functions(160);
+  // The threads' script is JavaScript: they are had from the build. They come when there has been enough to do.
+  const script = `
+    import { syncBuiltinESMExports } from 'node:module';
+    import threads from 'node:worker_threads';
+    let started = 0;
+    threads.Worker = class extends threads.Worker {
+      constructor(...args) { super(...args); started++; }
+    };
+    syncBuiltinESMExports();
+    const { analyzeMany } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist/analysis/many.js')).href)});
+    const sources = JSON.parse(process.argv[1]).map((text) => ({ code: Buffer.from(text), language: 'c' }));
+    let outcomes;
+    for (let round = 0; round < 100 && started === 0; round++) outcomes = await analyzeMany(sources);
+    outcomes = [outcomes, await analyzeMany(sources)];
+    console.log(JSON.stringify({ outcomes, started }));
+  `;
+  const texts = JSON.stringify(codes.map((code) => Buffer.from(code).toString()));
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, texts], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  const { outcomes, started } = JSON.parse(said);
+  const here = codes.map((code) => analyze(code, { language: 'c' }));
+  expect(outcomes).toEqual([here, here]);
+  expect(here.some(({ spans }) => spans.length > 0)).toBe(true);
+  expect(started).toBe(availableParallelism() > 1 ? availableParallelism() : 0);
+});
+
+test('the teacher says what the engine says; what is asked at once is asked together', async () => {
+  const codes = functions(8);
+  const verdicts = await Promise.all(codes.map((code) => embeddedTeacher.judge(code, { language: 'c' })));
+  expect(verdicts).toEqual(codes.map((code) => ({ ...analyze(code, { language: 'c' }), idle: [], missing: [] })));
+  const asked: (readonly number[])[] = [];
+  const half = gathered(async (numbers: readonly number[]) => {
+    asked.push(numbers);
+    if (numbers.includes(13)) throw new Error('13');
+    return numbers.map((number) => number / 2);
+  });
+  expect(await Promise.all([half(2), half(4)])).toEqual([1, 2]);
+  expect(await half(6)).toBe(3);
+  const { signal } = new AbortController();
+  expect(await Promise.allSettled([half(13), half(8, signal)])).toMatchObject([
+    { status: 'rejected', reason: { message: '13' } },
+    { status: 'fulfilled', value: 4 },
+  ]);
+  expect(asked).toEqual([[2, 4], [6], [13], [8]]);
+});
