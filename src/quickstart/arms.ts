@@ -6,6 +6,8 @@ export interface Arm {
   name: string;
   /** What it is, in a sentence. */
   about: string;
+  /** The arm that gets the same rewards otherwise; the report compares the two. */
+  control?: string;
   /** Of PPO; `rejection` has none. */
   options: Options<PpoConfig>;
   /** Default `ppo`. */
@@ -37,6 +39,7 @@ const sameSum: Arm = {
 const tlr: Arm = {
   name: 'TLR',
   about: 'PPO with token-level rewards: secure tokens earn their reward where they stand.',
+  control: 'same sum',
   options: { ...shared, reward: { tlr: { delivery: 'tokens' } } },
 };
 
@@ -57,6 +60,7 @@ export const allArms: readonly Arm[] = [
   {
     name: 'TLR, own critic',
     about: "The token-level arm with the control's critic.",
+    control: 'same sum',
     options: { ...ownCritic, reward: { tlr: { delivery: 'tokens' } } },
   },
   {
@@ -83,6 +87,7 @@ export const allArms: readonly Arm[] = [
   {
     name: 'TLR, groups',
     about: "Token-level rewards, too, against those of the prompt's other answers.",
+    control: 'GRPO',
     options: { ...groups, reward: { tlr: { delivery: 'tokens' } } },
   },
   {

@@ -17,6 +17,7 @@ import type {
 import type { Metrics } from '../run/run.js';
 import type { PpoSampleRow } from '../training/ppo/sample-rows.js';
 import { version } from '../version.js';
+import type { Arm } from './arms.js';
 import type { ProfileName } from './profiles.js';
 import type { Context, Measured, SeedResults } from './stages.js';
 import { recordedTrials } from './trials.js';
@@ -48,10 +49,7 @@ export function reportData(context: Context, { name, before, seeds, credit }: Fo
       'A small model learns to write secure C: fine-tuned on detection and repair, then trained by PPO with token-level rewards, and beside ' +
       'it with the same rewards given otherwise. What it writes is compiled, run and attacked.',
     command: `npm run quickstart${name === 'default' ? '' : ` -- --profile ${name}`}`,
-    comparisons: comparisonsOf(
-      seeds,
-      profile.arms.map((arm) => arm.name),
-    ),
+    comparisons: comparisonsOf(seeds, profile.arms),
     setup: {
       made: new Date().toISOString(),
       profile: name,
@@ -143,19 +141,20 @@ function scoresOf(bySeed: readonly SeedRows[]): Scores {
   };
 }
 
-/** TLR against each other arm; the first is the primary end point. */
-function comparisonsOf(seeds: readonly SeedResults[], names: readonly string[]): Comparison[] {
-  const others = ['same sum', ...names.filter((name) => name !== 'TLR' && name !== 'same sum')];
+/** Each arm against its control, the primary end point first; then TLR against all others. */
+function comparisonsOf(seeds: readonly SeedResults[], arms: readonly Arm[]): Comparison[] {
   const rows = (name: string): Row[] =>
     evaluationsOf(seeds, name).flatMap(({ seed, evaluation }) =>
       evaluation.rows.map(({ id, fs }) => ({ prompt: id, seed, value: Number(fs) })),
     );
-  return others
-    .filter((name) => names.includes(name) && names.includes('TLR'))
-    .map((control) => ({
-      ...{ arm: 'TLR', control, metric: 'FS@1 on test prompts' },
-      difference: pairedDifference(rows('TLR'), rows(control), 0),
-    }));
+  const controlled = arms.flatMap(({ name, control }) => (control === undefined ? [] : [{ arm: name, control }]));
+  const others = arms
+    .filter(({ name }) => name !== 'TLR' && !controlled.some(({ arm, control }) => arm === 'TLR' && control === name))
+    .map(({ name }) => ({ arm: 'TLR', control: name }));
+  return [...controlled, ...others].map(({ arm, control }) => ({
+    ...{ arm, control, metric: 'FS@1 on test prompts' },
+    difference: pairedDifference(rows(arm), rows(control), 0),
+  }));
 }
 
 /** Functional rate that the base must reach, by k. */
