@@ -104,8 +104,7 @@ export function promoted(type: IntType): IntType {
 /** The integer type that words such as `unsigned long` name; undefined for others. */
 export function integerType(words: string): IntType | undefined {
   const name = words.replace(/\b(const|volatile|register|static|inline)\b/g, '').trim();
-  const known = named[name];
-  if (known !== undefined) return known;
+  if (Object.hasOwn(named, name)) return named[name];
   if (!/^(?:(?:unsigned|signed|int|long|short|char)\s*)+$/.test(name)) return undefined;
   const bits = /\bchar\b/.test(name) ? 8 : /\bshort\b/.test(name) ? 16 : /\blong\b/.test(name) ? 64 : 32;
   return { bits, signed: !/\bunsigned\b/.test(name) };

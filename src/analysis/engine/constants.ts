@@ -93,7 +93,8 @@ function literalText(text: string, node: CNode): Value {
 function arithmeticText(walk: Walk, text: string): Value | undefined {
   const plain = text.replace(/[A-Za-z_]\w*/g, (name) => {
     if (/^0x/i.test(name)) return name;
-    const value = knownConstants[name] ?? walk.program.enumerators.get(name);
+    const value =
+      (Object.hasOwn(knownConstants, name) ? knownConstants[name] : undefined) ?? walk.program.enumerators.get(name);
     if (value !== undefined) return String(value);
     const other = macroValue(walk, name, walk.program.source.root);
     return other !== undefined && other.number.symbol === 0 && other.targets.length === 0

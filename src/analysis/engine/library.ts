@@ -27,7 +27,11 @@ const charPointer: CType = { kind: 'pointer', to: charType };
 const voidPointer: CType = { kind: 'pointer', to: { kind: 'void' } };
 
 /** Which arguments a function reads or writes through. */
-export const dereferenced: Readonly<Record<string, readonly number[]>> = {
+export function dereferencedBy(name: string): readonly number[] {
+  return Object.hasOwn(dereferenced, name) ? (dereferenced[name] as readonly number[]) : [];
+}
+
+const dereferenced: Readonly<Record<string, readonly number[]>> = {
   strlen: [0],
   strcpy: [0, 1],
   strcat: [0, 1],

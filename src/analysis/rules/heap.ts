@@ -1,5 +1,5 @@
 import type { CNode } from '../c/syntax.js';
-import { allocation, dereferenced, freed } from '../engine/library.js';
+import { allocation, dereferencedBy, freed } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
@@ -65,8 +65,7 @@ export const heap: RuleFamily = {
     const own = walk.program.functions.has(name);
     for (const [i, { node: given, value }] of args.entries()) {
       // A function of this unit is walked itself, and shows what it does with the pointer.
-      if ((dereferenced[name] ?? []).includes(i) || (!own && value.targets.length > 0))
-        use(walk, given, given, value, state);
+      if (dereferencedBy(name).includes(i) || (!own && value.targets.length > 0)) use(walk, given, given, value, state);
     }
   },
 

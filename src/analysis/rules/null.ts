@@ -1,5 +1,5 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
-import { dereferenced } from '../engine/library.js';
+import { dereferencedBy } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
@@ -22,7 +22,7 @@ export const nullPointers: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args, state }) {
-    for (const i of dereferenced[name] ?? []) {
+    for (const i of dereferencedBy(name)) {
       const argument = args[i];
       if (argument !== undefined) check(walk, node, argument.node, argument.value, state);
     }

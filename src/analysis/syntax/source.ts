@@ -19,8 +19,16 @@ export class Source {
     return this.#decoded.text.slice(start, end);
   }
 
-  /** UTF-8 bytes of the code that was parsed. */
+  /**
+   * UTF-8 bytes of the code that was parsed, one character at least: what a repair put in has no text of its own, and is where the
+   * character before it is.
+   */
   span({ start, end }: Pick<SyntaxNode, 'start' | 'end'>): Span {
-    return { start: this.#decoded.byteAt(start), end: this.#decoded.byteAt(end) };
+    const { byteAt, text } = this.#decoded;
+    const span = { start: byteAt(start), end: byteAt(end) };
+    if (span.start < span.end) return span;
+    const before = Math.max(0, Math.min(start, text.length) - 1);
+    const last = byteAt(before);
+    return { start: last, end: byteAt(before + ((text.codePointAt(before) ?? 0) > 0xffff ? 2 : 1)) };
   }
 }

@@ -1,0 +1,1 @@
+void f(void) { int *a = malloc(4); if (a) { { *a = 5; } }

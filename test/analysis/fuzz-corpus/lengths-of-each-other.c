@@ -1,0 +1,3 @@
+char a[sizeof(b)];
+char b[sizeof(a)];
+int f(void) { return a[b[0]]; }
