@@ -4,6 +4,7 @@ import { CParser } from './c/syntax.js';
 import { judge } from './credit.js';
 import { Program } from './engine/program.js';
 import { families, rules } from './rules/index.js';
+import { severityOf } from './severity.js';
 
 export type Language = 'c' | 'cpp';
 
@@ -13,13 +14,6 @@ export interface Analysis {
   /** The code that keeps findings away: without it, one appears. Spans of one obligation share its id. */
   spans: SecureSpan[];
   parseOk: boolean;
-}
-
-/** Seconds: of reading the code, of judging it as it is, and of judging it with guards left out. */
-export interface EngineCost {
-  parse: number;
-  walk: number;
-  credit: number;
 }
 
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
@@ -34,29 +28,21 @@ export async function loadEngine(): Promise<void> {
 
 /**
  * Judges code in this process: what is wrong with it, and which of it implements security. The code need be neither complete nor
- * compilable; what was cut off is read up to its last whole statement. What it took is added to `cost`.
+ * compilable; what was cut off is read up to its last whole statement.
  */
-export function analyze(code: Uint8Array, _about: { language: Language }, cost?: EngineCost): Analysis {
+export function analyze(code: Uint8Array, _about: { language: Language }): Analysis {
   if (parser === undefined)
     throw new SrcodeError('ERR_INVALID_ARG', 'analyze needs its parser: await loadEngine() once before');
   const { parse } = parser;
-  let began = performance.now();
-  const lap = (part: keyof EngineCost): void => {
-    const now = performance.now();
-    if (cost !== undefined) cost[part] += (now - began) / 1000;
-    began = now;
-  };
   const source = parser.parse(code);
   const program = new Program(source, (expansion) => parse.call(parser, expansion));
-  lap('parse');
-  const { findings, credits } = judge(program, families, () => lap('walk'));
-  lap('credit');
+  const { findings, credits } = judge(program, families);
   return {
     findings: findings
       .map(({ rule: id, node, message }) => {
         const rule = rules.get(id);
         if (rule === undefined) throw new Error(`There is no rule ${id}`);
-        return { cwe: rule.cwe, severity: rule.severity, span: source.span(node), rule: id, message };
+        return { cwe: rule.cwe, severity: severityOf(rule.cwe), span: source.span(node), rule: id, message };
       })
       .sort((a, b) => a.span.start - b.span.start || a.rule.localeCompare(b.rule)),
     spans: credits

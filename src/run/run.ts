@@ -22,8 +22,6 @@ export interface StepTime {
   rssMiB: number;
   /** Seconds of the step's parts, where it has several. */
   phases?: Readonly<Record<string, number>>;
-  /** How often its parts did something. */
-  counts?: Readonly<Record<string, number>>;
 }
 
 export interface Notice {

@@ -142,12 +142,14 @@ export const cases: Case[] = [
   },
   {
     name: 'a word read with its width',
-    code: 'int f(void) { char b[16]; scanf("%15s", b); return b[0]; }',
+    code: 'int f(void) { char b[16]; if (scanf("%15s", b) != 1) return -1; return b[0]; }',
+    spans: [['error', 'if (scanf("%15s", b) != 1) return -1;']],
   },
   {
     name: 'a word read without a width',
-    code: 'int f(void) { char b[16]; scanf("%s", b); return b[0]; }',
+    code: 'int f(void) { char b[16]; if (scanf("%s", b) != 1) return -1; return b[0]; }',
     findings: [['text-overflow', 'scanf("%s", b)']],
+    spans: [['error', 'if (scanf("%s", b) != 1) return -1;']],
   },
   {
     name: 'a divisor that is tested',
@@ -186,37 +188,40 @@ export const cases: Case[] = [
   },
   {
     name: 'a command of allowed characters',
-    code: 'int f(const char *w) { if (strspn(w, "abcdef") != strlen(w)) return -1; char c[64]; snprintf(c, sizeof c, "id %s", w); return system(c); }',
-    spans: [
-      ['allow-list', 'if (strspn(w, "abcdef") != strlen(w)) return -1;'],
-      ['bounded copy', 'snprintf(c, sizeof c, "id %s", w)'],
-    ],
+    code: 'int f(const char *w) { if (strspn(w, "abcdef") != strlen(w)) return -1; char c[64]; snprintf(c, sizeof c, "id %.40s", w); return system(c); }',
+    spans: [['allow-list', 'if (strspn(w, "abcdef") != strlen(w)) return -1;']],
   },
   {
     name: 'a command of any characters',
-    code: 'int f(const char *w) { char c[64]; snprintf(c, sizeof c, "id %s", w); return system(c); }',
+    code: 'int f(const char *w) { char c[64]; snprintf(c, sizeof c, "id %.40s", w); return system(c); }',
     findings: [['command', 'system(c)']],
-    spans: [['bounded copy', 'snprintf(c, sizeof c, "id %s", w)']],
   },
   {
     name: 'a statement from text',
     code: 'int f(void *db, const char *n) { char q[99]; snprintf(q, sizeof q, "SELECT 1 WHERE n = \'%s\'", n); return sqlite3_exec(db, q, 0, 0, 0); }',
-    findings: [['sql', 'sqlite3_exec(db, q, 0, 0, 0)']],
+    findings: [
+      ['sql', 'sqlite3_exec(db, q, 0, 0, 0)'],
+      ['truncated-text', 'sqlite3_exec(db, q, 0, 0, 0)'],
+    ],
     spans: [['bounded copy', 'snprintf(q, sizeof q, "SELECT 1 WHERE n = \'%s\'", n)']],
   },
   {
     name: 'a path behind a predicate',
-    code: 'int ok(const char *n) { if (strstr(n, "..") != NULL) return 0; return 1; } FILE *f(const char *n) { char p[256]; if (!ok(n)) return NULL; snprintf(p, sizeof(p), "/srv/%s", n); return fopen(p, "r"); }',
+    code: 'int ok(const char *n) { if (strstr(n, "..") != NULL) return 0; return 1; } FILE *f(const char *n) { char p[256]; if (!ok(n)) return NULL; if (snprintf(p, sizeof(p), "/srv/%s", n) >= (int)sizeof(p)) return NULL; return fopen(p, "r"); }',
     spans: [
       ['path', 'if (strstr(n, "..") != NULL) return 0;'],
       ['path', 'if (!ok(n)) return NULL;'],
+      ['truncation', 'if (snprintf(p, sizeof(p), "/srv/%s", n) >= (int)sizeof(p)) return NULL;'],
       ['bounded copy', 'snprintf(p, sizeof(p), "/srv/%s", n)'],
     ],
   },
   {
     name: 'a path without a test',
     code: 'FILE *f(const char *n) { char p[256]; snprintf(p, sizeof(p), "/srv/%s", n); return fopen(p, "r"); }',
-    findings: [['path', 'fopen(p, "r")']],
+    findings: [
+      ['path', 'fopen(p, "r")'],
+      ['truncated-text', 'fopen(p, "r")'],
+    ],
     spans: [['bounded copy', 'snprintf(p, sizeof(p), "/srv/%s", n)']],
   },
   {
@@ -236,8 +241,11 @@ export const cases: Case[] = [
   },
   {
     name: 'a result that is tested for what it never is',
-    code: 'int f(void) { FILE *p = fopen("a", "r"); if (p == -1) return 1; return 0; }',
-    findings: [['wrong-test', 'p == -1']],
+    code: 'int f(void) { FILE *p = fopen("a", "r"); if (p == -1) return 1; keep(p); return 0; }',
+    findings: [
+      ['wrong-test', 'p == -1'],
+      ['unclosed', 'return 1;'],
+    ],
   },
   {
     name: 'a variable read before it is written',
@@ -251,12 +259,12 @@ export const cases: Case[] = [
   },
   {
     name: "a thread's lock",
-    code: 'int n; pthread_mutex_t l; void *work(void *a) { pthread_mutex_lock(&l); n++; pthread_mutex_unlock(&l); return NULL; } void f(void) { pthread_t x; pthread_create(&x, NULL, work, NULL); }',
+    code: 'int n; pthread_mutex_t l; void *work(void *a) { pthread_mutex_lock(&l); n++; pthread_mutex_unlock(&l); return NULL; } int f(void) { pthread_t x; return pthread_create(&x, NULL, work, NULL); }',
     spans: [['lock', 'pthread_mutex_lock(&l)']],
   },
   {
     name: 'a thread without a lock',
-    code: 'int n; void *work(void *a) { n++; return NULL; } void f(void) { pthread_t x; pthread_create(&x, NULL, work, NULL); }',
+    code: 'int n; void *work(void *a) { n++; return NULL; } int f(void) { pthread_t x; return pthread_create(&x, NULL, work, NULL); }',
     findings: [['race', 'n++']],
   },
   {
@@ -271,7 +279,11 @@ export const cases: Case[] = [
   },
   {
     name: 'a recursion that gets on',
-    code: 'int f(int n) { if (n <= 0) return 0; return f(n - 1); }',
+    code: 'unsigned f(unsigned n) { if (n == 0) return 0; return f(n - 1); }',
+    spans: [
+      ['recursion', 'if (n == 0) return 0;'],
+      ['recursion', 'n - 1'],
+    ],
   },
   {
     name: 'a loop without an end',
@@ -342,5 +354,124 @@ export const cases: Case[] = [
     name: 'a process for each request',
     code: 'void f(int s) { while (1) { int c = accept(s, 0, 0); fork(); } }',
     findings: [['endless-resources', 'fork()']],
+  },
+  {
+    name: 'a descriptor that is tested',
+    code: 'int f(void) { char b[8] = {0}; int d = open("a", 0); if (d < 0) return -1; int n = read(d, b, 8); close(d); return n; }',
+    spans: [
+      ['error', 'if (d < 0) return -1;'],
+      ['release', 'close(d)'],
+    ],
+  },
+  {
+    name: 'a descriptor that is not',
+    code: 'int f(void) { char b[8] = {0}; int d = open("a", 0); int n = read(d, b, 8); close(d); return n; }',
+    findings: [['unchecked-result', 'open("a", 0)']],
+    spans: [['release', 'close(d)']],
+  },
+  {
+    name: 'a file that stays open on one way',
+    code: 'int f(int k) { FILE *p = fopen("a", "r"); if (!p) return -1; if (k) return 1; fclose(p); return 0; }',
+    findings: [['unclosed', 'return 1;']],
+    spans: [
+      ['null', 'if (!p) return -1;'],
+      ['release', 'fclose(p)'],
+    ],
+  },
+  {
+    name: 'input that is tested',
+    code: 'int f(void) { char b[8]; if (fgets(b, 8, stdin) == NULL) return -1; return b[0]; }',
+    spans: [['error', 'if (fgets(b, 8, stdin) == NULL) return -1;']],
+  },
+  {
+    name: 'input that is not',
+    code: 'int f(void) { char b[8]; fgets(b, 8, stdin); return b[0]; }',
+    findings: [['unchecked-input', 'fgets(b, 8, stdin)']],
+  },
+  {
+    name: 'input that has a default',
+    code: 'int f(void) { int n = 3; scanf("%d", &n); return n; }',
+  },
+  {
+    name: "a file's state, asked for without success",
+    code: 'long f(int d) { struct stat s; fstat(d, &s); return s.st_size; }',
+    findings: [['unchecked-input', 'fstat(d, &s)']],
+  },
+  {
+    name: 'a number and where it ends',
+    code: 'int f(const char *t, long *v) { char *e; *v = strtol(t, &e, 10); if (e == t || *e) return -1; return 0; }',
+    spans: [['parse', 'if (e == t || *e) return -1;']],
+  },
+  {
+    name: 'a number, wherever it ends',
+    code: 'long f(const char *t) { char *e; long v = strtol(t, &e, 10); return v * 2; }',
+    findings: [['unchecked-number', 'strtol(t, &e, 10)']],
+  },
+  {
+    name: 'a number whose end the caller tests',
+    code: 'long f(const char *t, char **e) { return strtol(t, e, 10); }',
+  },
+  {
+    name: 'privileges given up, and tested',
+    code: 'int f(void) { if (setgid(1) != 0) return -1; return 0; }',
+    spans: [['error', 'if (setgid(1) != 0) return -1;']],
+  },
+  {
+    name: 'privileges given up, with a result that nobody reads',
+    code: 'int f(void) { int r = setgid(1); return 0; }',
+    findings: [['ignored-result', 'setgid(1)']],
+  },
+  {
+    name: 'a digest that is sound',
+    code: 'void f(void *c) { EVP_DigestInit_ex(c, EVP_sha256(), NULL); }',
+    spans: [['cipher', 'EVP_sha256()']],
+  },
+  {
+    name: 'a password from outside the code',
+    code: 'int f(const char *w) { const char *password = getenv("PW"); if (!password) return 0; return strcmp(w, password) == 0; }',
+    spans: [
+      ['secret', 'getenv("PW")'],
+      ['null', 'if (!password) return 0;'],
+    ],
+  },
+  {
+    name: 'a temporary file that is made with its name',
+    code: 'int f(char *t) { return mkstemp(t); }',
+    spans: [['temporary file', 'mkstemp(t)']],
+  },
+  {
+    name: 'a loop that gets on by one step',
+    code: 'int f(int n) { int s = 0; while (n > 0) { n--; s++; } return s; }',
+    spans: [['loop', 'n--']],
+  },
+  {
+    name: 'an assertion that is not compiled',
+    code: '#define NDEBUG\nint main(void) { int n = 0; scanf("%4d", &n); assert(n > 3); return 0; }',
+    spans: [['assertion', '#define NDEBUG\n']],
+  },
+  {
+    name: 'memory of which the caller says how much it is',
+    code: 'int f(const int *a, size_t n) { int s = 0; for (size_t i = 0; i < n; i++) s += a[i]; return s; }',
+    spans: [['bounds', 'i < n']],
+  },
+  {
+    name: 'one element more than the caller says',
+    code: 'int f(const int *a, size_t n) { int s = 0; for (size_t i = 0; i <= n; i++) s += a[i]; return s; }',
+    findings: [['read-outside', 'a[i]']],
+  },
+  {
+    name: 'the first element of what may be empty',
+    code: 'int f(const int *a, size_t n) { return a[0]; }',
+    findings: [['read-outside', 'a[0]']],
+  },
+  {
+    name: 'the last character of a text that is not empty',
+    code: 'void f(char *t) { size_t n = strlen(t); if (n > 0) t[n - 1] = 0; }',
+    spans: [['bounds', 'n > 0']],
+  },
+  {
+    name: 'the last character of a text that may be empty',
+    code: 'void f(char *t) { size_t n = strlen(t); t[n - 1] = 0; }',
+    findings: [['write-outside', 't[n - 1]']],
   },
 ];

@@ -43,8 +43,8 @@ export function activate(
 
 // At its closing brace; code that was cut off ends nowhere.
 function endOfBody(walk: Walk, body: CNode, state: State): void {
-  const whole = walk.text(body).endsWith('}');
-  if (whole) leave(walk, { ...body, start: body.end - 1 }, null, state);
+  const brace = { ...body, start: body.end - 1 };
+  if (walk.text(brace) === '}') leave(walk, brace, null, state);
   else walk.quietly(() => leave(walk, body, null, state));
 }
 

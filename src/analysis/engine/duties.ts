@@ -18,7 +18,7 @@ export const unclosed = 'unclosed';
  * @param nodes - Both sides, as written: `*end` tests what `end` is.
  */
 export function attend(walk: Walk, values: readonly Value[], nodes: readonly CNode[], state: State): void {
-  if (state.duties.size === 0) return;
+  if (!walk.heeded || state.duties.size === 0) return;
   let seen: Set<number> | undefined;
   for (const [key, duty] of [...state.duties]) {
     if (duty.rule === unclosed) continue;

@@ -211,7 +211,7 @@ function binary(walk: Walk, node: CNode, state: State): Value {
         type: intType,
         state,
       });
-    if (walk.heeded) attend(walk, [a, b], [left, right], state);
+    attend(walk, [a, b], [left, right], state);
     if (impossible(walk, node.operator, a, b, state)) return walk.constant(0);
     if (impossible(walk, negated[node.operator] as string, a, b, state)) return walk.constant(1);
     const value = walk.fresh(intType, Math.max(a.source, b.source) as Source, { range: { lo: 0, hi: 1 } });
@@ -309,7 +309,7 @@ function unary(walk: Walk, node: CNode, state: State): Value {
       return value;
     case '!': {
       const zero = walk.constant(0, value.type);
-      if (walk.heeded) attend(walk, [value], [argument], state);
+      attend(walk, [value], [argument], state);
       if (impossible(walk, '==', value, zero, state)) return walk.constant(0);
       if (impossible(walk, '!=', value, zero, state)) return walk.constant(1);
       return walk.fresh(intType, value.source, { range: { lo: 0, hi: 1 } });

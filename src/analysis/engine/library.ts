@@ -1,4 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
+import { settle, unclosed } from './duties.js';
+import { isFallible, leaveDuties, opens, unfilled } from './results.js';
 import type { CallEvent } from './rule.js';
 import { partsOf } from './symbols.js';
 import { type CType, charType, intType, longType, sizeType, unknownType } from './types.js';
@@ -136,12 +138,34 @@ export function freed(name: string): number | undefined {
     : undefined;
 }
 
+/** Functions that write what they read to memory that they are given. */
+export function isFiller(name: string): boolean {
+  return /^(fgets|gets|read|pread|recv|recvfrom|fread|[fs]?scanf)$/.test(name);
+}
+
 /** Functions that keep nothing of what they are given. */
-const keepsNothing =
+export function keepsNothing(name: string): boolean {
+  return keeping.test(name);
+}
+
+const keeping =
   /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select)/;
 
-/** What a library function does and gives; undefined for one that is not known. */
+/** What a library function does, gives and leaves to do; undefined for one that is not known. */
 export function applyLibrary(walk: Walk, event: CallEvent): Value | undefined {
+  const filled = unfilled(event);
+  let result = model(walk, event);
+  if (result === undefined && isFallible(event.name)) {
+    walk.escape(event.arguments, event.state);
+    result = walk.fresh(intType, Source.own, { origin: { node: event.node, callee: event.name } });
+  }
+  // Who keeps a handle may close it.
+  if (!keepsNothing(event.name)) for (const { value } of event.arguments) settle(unclosed, value, event.state);
+  if (result !== undefined) leaveDuties(walk, event, result, filled);
+  return result;
+}
+
+function model(walk: Walk, event: CallEvent): Value | undefined {
   const { node, name, arguments: args, state } = event;
   const value = (i: number): Value | undefined => args[i]?.value;
   const origin: Origin = { node, callee: name };
@@ -380,12 +404,13 @@ export function applyLibrary(walk: Walk, event: CallEvent): Value | undefined {
     case 'sizeof':
       return undefined;
   }
+  if (opens.test(name)) return walk.fresh(intType, Source.own, { range: { lo: -1, hi: 2 ** 31 - 1 }, origin });
   if (/^__builtin_(add|sub|mul)_overflow$|^ckd_(add|sub|mul)$/.test(name)) {
     const out = args.find(({ value }) => value.targets.length > 0)?.value.targets[0];
     if (out !== undefined) state.store.set(out.region.id, walk.fresh(out.region.type, Source.own, { origin }));
     return walk.fresh(intType, Source.own, { range: { lo: 0, hi: 1 }, origin });
   }
-  if (!keepsNothing.test(name) && !/^(is|to)[a-z]+$/.test(name)) return undefined;
+  if (!keeping.test(name) && !/^(is|to)[a-z]+$/.test(name)) return undefined;
   // What is given by address is what the function writes its results to.
   if (!/^(str|mem|v?f?printf|f?puts|is|to|ato)/.test(name)) {
     for (const { value } of args) {
@@ -690,6 +715,8 @@ function print(walk: Walk, { node, name, arguments: args, state }: CallEvent, bo
         }
       : formatted(walk, format, rest, state);
   const most = size === undefined ? Infinity : walk.range(size.number, state.facts).hi - 1;
+  const origin = { node, callee: name };
+  const result = walk.fresh(intType, Source.own, { range: { lo: -1, hi: length.hi }, origin });
   const [target] = buffer?.targets ?? [];
   if (target !== undefined) {
     const source = Math.max(0, ...parts.map((part) => part.source)) as Source;
@@ -706,8 +733,11 @@ function print(walk: Walk, { node, name, arguments: args, state }: CallEvent, bo
       },
       state,
     );
+    const kept = state.store.get(`${target.region.id}[]`);
+    if (size !== undefined && length.hi > most && kept !== undefined)
+      state.store.set(`${target.region.id}[]`, { ...kept, cut: { written: result.number, room: size.number, origin } });
   }
-  return walk.fresh(intType, Source.own, { range: { lo: -1, hi: length.hi }, origin: { node, callee: name } });
+  return result;
 }
 
 function resolvePath(walk: Walk, { arguments: args, state }: CallEvent): void {

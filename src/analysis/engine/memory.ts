@@ -1,4 +1,5 @@
 import { type CNode, child } from '../c/syntax.js';
+import { coveredBy } from './joins.js';
 import type { Argument } from './rule.js';
 import { partsOf, pointerTo } from './symbols.js';
 import { type CType, charType, intType, longType, rangeOf, sizeType, unknownType } from './types.js';
@@ -217,7 +218,11 @@ export function convert(walk: Walk, value: Value, type: CType, state: State): Va
   if (value.number.symbol !== 0 && from <= type.bytes) return { ...value, type };
   if (value.number.symbol === 0 && !type.signed && range.lo === range.hi)
     return walk.constant(range.lo < 0 ? full.hi + 1 + range.lo : range.lo % (full.hi + 1), type);
-  return walk.fresh(type, value.source);
+  // Another number, but the test of one is a test of the other.
+  const { origin } = value;
+  return origin === undefined
+    ? walk.fresh(type, value.source)
+    : { ...walk.fresh(type, value.source, { origin }), covers: coveredBy(value) };
 }
 
 export function assign(walk: Walk, place: Place, value: Value, node: CNode, target: CNode, state: State): Value {

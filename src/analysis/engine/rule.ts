@@ -1,14 +1,13 @@
-import type { Cwe, Severity } from '../../teacher/teacher.js';
+import type { Cwe } from '../../teacher/teacher.js';
 import type { CNode } from '../c/syntax.js';
 import type { CType } from './types.js';
 import type { Linear, Range, State, Value } from './values.js';
 import type { Frame, Walk } from './walk.js';
 
-/** A row of the table of rules. */
+/** A row of the table of rules; how severe its finding is follows from the CWE. */
 export interface Rule {
   readonly id: string;
   readonly cwe: Cwe;
-  readonly severity: Severity;
   /** What it looks for. */
   readonly finds: string;
   /** What keeps it quiet, and is credited for it. */

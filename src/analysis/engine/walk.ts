@@ -4,6 +4,7 @@ import { activate, calleeOf } from './calls.js';
 import { always, branch } from './conditions.js';
 import { stringOf } from './constants.js';
 import { evaluate } from './expressions.js';
+import { sizeParameters } from './extents.js';
 import { content, forget, giveAway, length, locate, setText, type Text } from './memory.js';
 import type { CFunction, Program } from './program.js';
 import type { Argument, RuleFamily } from './rule.js';
@@ -169,7 +170,7 @@ export class Walk extends Symbols {
       if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 0, hi: 2 ** 31 - 1 } });
       return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
     });
-    activate(this, root, values, null, state);
+    activate(this, root, sizeParameters(this, root, values), null, state);
   }
 
   /** Counts a step; true where the root has had all that it may take. */

@@ -11,7 +11,6 @@ export const bounds: RuleFamily = {
     {
       id: 'write-outside',
       cwe: 'CWE-787',
-      severity: 'high',
       kind: 'bounds',
       finds: 'an element written outside its array or allocation, or at an untested index from outside',
       discharge: 'tests of the index against both ends',
@@ -19,7 +18,6 @@ export const bounds: RuleFamily = {
     {
       id: 'read-outside',
       cwe: 'CWE-125',
-      severity: 'medium',
       kind: 'bounds',
       finds: 'an element read outside its array or allocation, or at an untested index from outside',
       discharge: 'tests of the index against both ends',
@@ -27,7 +25,6 @@ export const bounds: RuleFamily = {
     {
       id: 'copy-outside',
       cwe: 'CWE-787',
-      severity: 'high',
       kind: 'length',
       finds: 'a copy of more bytes than the destination has, or of an untested number of bytes from outside',
       discharge: 'a test of the length; the size of the destination as length',
@@ -35,7 +32,6 @@ export const bounds: RuleFamily = {
     {
       id: 'text-overflow',
       cwe: 'CWE-120',
-      severity: 'high',
       kind: 'bounded copy',
       finds: 'text written to a buffer that it need not fit: strcpy, strcat, sprintf, scanf("%s"), gets',
       discharge: 'a test of the text’s length; a buffer made for it; a call that takes the buffer’s size',
@@ -46,7 +42,7 @@ export const bounds: RuleFamily = {
     const rule = write ? 'write-outside' : 'read-outside';
     const sized = bytes === null ? [] : pointer.targets.filter(({ region }) => region.size !== null);
     for (const target of sized) check(walk, rule, node, target, bytes as Linear, state);
-    if (sized.length === 0 && index !== null) untested(walk, rule, node, index.number, state);
+    if (sized.length === 0 && index !== null) untested(walk, rule, node, pointer, index.number, state);
   },
 
   call(walk, event) {
@@ -130,11 +126,21 @@ export const bounds: RuleFamily = {
   },
 };
 
-function untested(walk: Walk, rule: string, node: CNode, index: Linear, state: State): void {
-  if (index.symbol === 0 || walk.sourceOf(index) === Source.own) return;
-  const { hi } = walk.range(index, state.facts);
+function untested(walk: Walk, rule: string, node: CNode, pointer: Value, index: Linear, state: State): void {
+  if (index.symbol === 0) return;
+  const { lo, hi } = walk.range(index, state.facts);
+  if (lo < 0 && lo > -1024) {
+    walk.report(rule, node, 'this may be before the start');
+    return;
+  }
+  if (walk.sourceOf(index) === Source.own) return;
+  // A text's own length leads to its end.
+  const text = state.store.get(`${pointer.targets[0]?.region.id}#`)?.number;
+  if (text?.symbol === index.symbol && index.scale === 1 && index.offset <= text.offset) return;
   const bounded = hi < 2 ** 31 - 1 + index.offset || state.facts.orders.some(({ a }) => a === index.symbol);
-  if (!bounded) walk.report(rule, node, `the index comes from outside, and nothing bounds it`);
+  if (!bounded) walk.report(rule, node, 'the index comes from outside, and nothing bounds it');
+  // Of a type that is declared elsewhere nobody knows.
+  else if (lo < 0 && Number.isFinite(lo)) walk.report(rule, node, 'the index comes from outside, and may be negative');
 }
 
 /** Whether `offset + bytes` stays inside, as far as one can know; reports where it need not. */
@@ -159,12 +165,12 @@ function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target
   }
   if (end === null || walk.atMost(end, size, state.facts)) return;
   const [last, room] = [walk.range(end, state.facts), walk.range(size, state.facts)];
-  if (
-    rule === 'write-outside' &&
-    walk.counts(offset) &&
-    size.symbol === 0 &&
-    walk.symbolRange(offset.symbol, state.facts).hi >= 2 ** 31 - 1
-  ) {
+  const unlimited = walk.counts(offset) && walk.symbolRange(offset.symbol, state.facts).hi >= 2 ** 31 - 1;
+  if (size.symbol !== 0 && region.kind === 'outside') {
+    counted(walk, rule, node, region, offset, end, unlimited, state);
+    return;
+  }
+  if (rule === 'write-outside' && unlimited && size.symbol === 0) {
     walk.report(rule, node, `nothing keeps the counter inside ${name(walk, region)}`);
     return;
   }
@@ -178,6 +184,27 @@ function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target
   ) {
     walk.report(rule, node, `this may be behind the end of ${name(walk, region)}, which has ${room.hi} bytes`);
   }
+}
+
+/** The same in memory of which the caller says how much it is. */
+function counted(
+  walk: Walk,
+  rule: string,
+  node: CNode,
+  region: Target['region'],
+  offset: Linear,
+  end: Linear,
+  unlimited: boolean,
+  state: State,
+): void {
+  const size = region.size as Linear;
+  const orders = state.facts.orders.filter(({ a }) => a === offset.symbol);
+  const compared = orders.some(({ b }) => b === size.symbol);
+  const behind = end.symbol === size.symbol && end.scale === size.scale && end.offset > size.offset;
+  const untested = orders.length === 0 && (unlimited || walk.sourceOf(offset) !== Source.own);
+  // What is tested against this very size, and yet gets behind it, is off by little.
+  if (offset.symbol === 0 || compared || behind || untested)
+    walk.report(rule, node, 'nothing says that there is so much');
 }
 
 // Something was tested or counted: the number's end is no mere end of its type.

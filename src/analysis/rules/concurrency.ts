@@ -8,7 +8,6 @@ export const concurrency: RuleFamily = {
     {
       id: 'race',
       cwe: 'CWE-362',
-      severity: 'medium',
       kind: 'lock',
       finds: 'a global variable or a shared file changed by a thread without a lock',
       discharge: 'a mutex held around it; an atomic type',
@@ -16,7 +15,6 @@ export const concurrency: RuleFamily = {
     {
       id: 'check-then-use',
       cwe: 'CWE-367',
-      severity: 'medium',
       kind: 'open flags',
       finds: 'a file tested by name and then used by name',
       discharge: 'open first, fstat afterwards; O_EXCL or O_NOFOLLOW',
@@ -24,7 +22,6 @@ export const concurrency: RuleFamily = {
     {
       id: 'temporary-name',
       cwe: 'CWE-377',
-      severity: 'medium',
       kind: 'temporary file',
       finds: 'a temporary file’s name made by mktemp, tmpnam or tempnam',
       discharge: 'mkstemp or tmpfile',
@@ -34,7 +31,10 @@ export const concurrency: RuleFamily = {
   assign(walk, { node, target, key, state }) {
     if (!key.startsWith('@') || !threaded(walk, walk.frame) || locked(state)) return;
     const global = walk.program.globals.get(key.slice(1).replace(/[.[].*$/, ''));
-    if (global === undefined || /atomic|__thread|_Thread_local/i.test(walk.text(global.node.parent ?? global.node)))
+    if (
+      global === undefined ||
+      /\b_Atomic|\batomic_|std::atomic|__thread|thread_local/i.test(walk.text(global.node.parent ?? global.node))
+    )
       return;
     walk.report('race', node, `${walk.text(target)} is shared, and no lock is held`);
   },
@@ -51,6 +51,9 @@ export const concurrency: RuleFamily = {
     }
     if (/^(mktemp|tmpnam|tempnam)$/.test(name))
       walk.report('temporary-name', node, `${name} gives a name that another process may take first`);
+    // The safe form: without it the name would be made before the file.
+    if (/^(mkstemp|mkostemp|mkdtemp|tmpfile)$/.test(name) && !walk.holds(node))
+      walk.report('temporary-name', node, 'another process may take the name first');
     const path = args[0];
     if (path === undefined) return;
     const mode = args[1] === undefined ? undefined : walk.stringOf(args[1].node);

@@ -10,7 +10,6 @@ export const control: RuleFamily = {
     {
       id: 'assertion',
       cwe: 'CWE-617',
-      severity: 'medium',
       kind: 'assertion',
       finds: 'an assertion that input can break, or that never holds',
       discharge: 'a test of the input before',
@@ -18,7 +17,6 @@ export const control: RuleFamily = {
     {
       id: 'recursion',
       cwe: 'CWE-674',
-      severity: 'medium',
       kind: 'recursion',
       finds: 'a recursion that gets no nearer to its end, or that input makes as deep as it likes',
       discharge: 'a changed argument and an end; a limit of the depth',
@@ -26,7 +24,6 @@ export const control: RuleFamily = {
     {
       id: 'endless-loop',
       cwe: 'CWE-835',
-      severity: 'medium',
       kind: 'loop',
       finds: 'a loop that nothing ends: no exit, or a condition that the body does not change',
       discharge: 'a way out; progress towards the condition',
@@ -34,7 +31,6 @@ export const control: RuleFamily = {
     {
       id: 'endless-resources',
       cwe: 'CWE-770',
-      severity: 'medium',
       kind: 'limit',
       finds: 'processes, threads or memory taken for each request without a limit',
       discharge: 'a count that is compared with a limit; the memory freed in the loop',
@@ -42,9 +38,10 @@ export const control: RuleFamily = {
   ],
 
   call(walk, { node, name, arguments: args, state }) {
-    if (name === 'assert' && !walk.program.macros.has('NDEBUG')) {
+    if (name === 'assert') {
       const condition = args[0];
-      if (condition === undefined) return;
+      const silenced = definition(walk, 'NDEBUG');
+      if (condition === undefined || (silenced !== undefined && walk.holds(silenced))) return;
       const { yes, no } = walk.quietly(() => walk.branch(condition.node, state, null));
       const input = mentions(walk, condition.node, (value) => value === Source.input, state);
       if (!no.dead && (yes.dead || input))
@@ -71,6 +68,7 @@ export const control: RuleFamily = {
         args.every(({ node: argument }, i) => {
           const text = walk.text(argument).replace(/\s/g, '');
           const parameter = parameters[i]?.name;
+          if (text !== parameter && !walk.holds(argument)) return true;
           return (
             text === parameter ||
             text === `${parameter}++` ||
@@ -87,7 +85,7 @@ export const control: RuleFamily = {
         )
       )
         walk.report('recursion', node, 'the recursion gets the same arguments again');
-      else if (!conditional(node, callee.body)) walk.report('recursion', node, 'nothing ends this recursion');
+      else if (!conditional(walk, node, callee.body)) walk.report('recursion', node, 'nothing ends this recursion');
     }
   },
 
@@ -98,8 +96,17 @@ export const control: RuleFamily = {
       judged.set(node, found);
     }
     for (const [rule, at, message] of found) walk.report(rule, at, message);
+    const step = found.length === 0 ? progress(walk, node) : undefined;
+    if (step !== undefined && !walk.holds(step)) walk.report('endless-loop', node, 'nothing gets this loop to its end');
   },
 };
+
+function definition(walk: Walk, macro: string): CNode | undefined {
+  if (!walk.program.macros.has(macro)) return undefined;
+  return [...descendants(walk.program.source.root)].find(
+    (at) => at.type === 'preproc_def' && walk.text(child(at, 'name') ?? at) === macro,
+  );
+}
 
 function mentions(
   walk: Walk,
@@ -135,13 +142,17 @@ function assigned(walk: Walk, body: CNode, names: readonly string[]): boolean {
 }
 
 // Whether the function may end without getting to the call.
-function conditional(call: CNode, body: CNode): boolean {
+function conditional(walk: Walk, call: CNode, body: CNode): boolean {
   for (let at = call; at !== body && at.parent !== null; at = at.parent) {
-    if (/^(if|while|for|switch|case|conditional)_/.test(at.parent.type) && at.field !== 'condition') return true;
+    if (/^(if|while|for|switch|case|conditional)_/.test(at.parent.type) && at.field !== 'condition') {
+      const condition = bare(child(at.parent, 'condition'));
+      if (condition === undefined || !walk.off.has(`${condition.start}:${condition.end}`)) return true;
+    }
     if (at.parent.type === 'binary_expression' && /^(&&|\|\|)$/.test(at.parent.operator) && at.field === 'right')
       return true;
     for (const before of at.parent.children) {
       if (before === at) break;
+      if (walk.off.has(`${before.start}:${before.end}`)) continue;
       for (const inner of descendants(before))
         if (
           /^(return|goto)_statement$/.test(inner.type) ||
@@ -151,6 +162,10 @@ function conditional(call: CNode, body: CNode): boolean {
     }
   }
   return false;
+}
+
+function bare(node: CNode | undefined): CNode | undefined {
+  return node?.type === 'parenthesized_expression' ? bare(node.children[0]) : node;
 }
 
 const waits =
@@ -213,8 +228,8 @@ function breaks(at: CNode, loop: CNode): boolean {
   return true;
 }
 
-// A condition on plain local variables that the loop does not change, or changes away from its end.
-function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefined, body: CNode): Report[] {
+/** The plain local variables of a condition; undefined where it looks at anything else. */
+function conditionNames(walk: Walk, condition: CNode): ReadonlySet<string> | undefined {
   const names = new Set<string>();
   for (const at of descendants(condition)) {
     if (
@@ -222,17 +237,27 @@ function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefi
         at.type,
       )
     )
-      return [];
+      return undefined;
     if (at.type !== 'identifier') continue;
     const name = walk.text(at);
     const variable = walk.lookup(name);
     if (variable === undefined) continue;
-    if (variable.region.kind === 'global') return [];
+    if (variable.region.kind === 'global') return undefined;
     names.add(name);
   }
-  if (names.size === 0) return [];
-  let changed = false;
-  const steps: string[] = [];
+  return names.size === 0 ? undefined : names;
+}
+
+interface Change {
+  readonly node: CNode;
+  readonly target: string;
+  /** It is done in every turn that gets there. */
+  readonly direct: boolean;
+}
+
+/** What changes variables in a loop. */
+function changesOf(walk: Walk, names: ReadonlySet<string>, update: CNode | undefined, body: CNode): Change[] {
+  const found: Change[] = [];
   for (const part of update === undefined ? [body] : [update, body]) {
     for (const at of descendants(part)) {
       const target =
@@ -242,13 +267,42 @@ function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefi
             ? child(at, 'left')
             : undefined;
       if (target === undefined || !names.has(walk.text(target))) continue;
-      changed = true;
-      const direct = part === update || at.parent?.parent === body;
-      steps.push(at.type === 'update_expression' && direct ? `${at.operator}${walk.text(target)}` : '?');
+      found.push({ node: at, target: walk.text(target), direct: part === update || at.parent?.parent === body });
     }
   }
-  if (!changed) return [['endless-loop', node, 'the loop changes nothing that its condition looks at']];
-  else if (
+  return found;
+}
+
+/** The one step by which a `while` loop gets to its end. */
+function progress(walk: Walk, loop: CNode): CNode | undefined {
+  const condition = child(loop, 'condition');
+  const body = child(loop, 'body') ?? loop.children.at(-1);
+  if (loop.type === 'for_statement' || condition === undefined || body === undefined) return undefined;
+  const names = conditionNames(walk, condition);
+  if (names === undefined || leavesLoop(loop, body)) return undefined;
+  const [step, ...others] = changesOf(walk, names, undefined, body);
+  const counts = step?.direct && others.length === 0 && step.node.type !== 'pointer_expression';
+  return counts && walk.lookup(step.target)?.type.kind === 'int' ? step.node : undefined;
+}
+
+function leavesLoop(loop: CNode, body: CNode): boolean {
+  for (const at of descendants(body)) {
+    if (/^(return|goto)_statement$/.test(at.type)) return true;
+    if (at.type === 'break_statement' && breaks(at, loop)) return true;
+  }
+  return false;
+}
+
+// A condition on plain local variables that the loop does not change, or changes away from its end.
+function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefined, body: CNode): Report[] {
+  const names = conditionNames(walk, condition);
+  if (names === undefined) return [];
+  const changes = changesOf(walk, names, update, body);
+  const steps = changes.map(({ node: at, target, direct }) =>
+    at.type === 'update_expression' && direct ? `${at.operator}${target}` : '?',
+  );
+  if (steps.length === 0) return [['endless-loop', node, 'the loop changes nothing that its condition looks at']];
+  if (
     steps.length === 2 &&
     steps.every((step) => step !== '?') &&
     steps[0]?.slice(2) === steps[1]?.slice(2) &&

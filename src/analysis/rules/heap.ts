@@ -1,8 +1,10 @@
 import type { CNode } from '../c/syntax.js';
+import { owed, settle, unclosed } from '../engine/duties.js';
+import { coveredBy } from '../engine/joins.js';
 import { allocation, dereferencedBy, freed } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
-import type { Walk } from '../engine/walk.js';
+import type { Frame, Walk } from '../engine/walk.js';
 
 /** The life of allocations: freed once, not used afterwards, not lost. */
 export const heap: RuleFamily = {
@@ -10,7 +12,6 @@ export const heap: RuleFamily = {
     {
       id: 'double-free',
       cwe: 'CWE-415',
-      severity: 'high',
       kind: 'lifetime',
       finds: 'memory freed that was freed before',
       discharge: 'the pointer set to null, or a return, between the two',
@@ -18,7 +19,6 @@ export const heap: RuleFamily = {
     {
       id: 'use-after-free',
       cwe: 'CWE-416',
-      severity: 'high',
       kind: 'lifetime',
       finds: 'memory used after it was freed',
       discharge: 'the use before the free; the next pointer saved before it; realloc into another variable',
@@ -26,15 +26,20 @@ export const heap: RuleFamily = {
     {
       id: 'leak',
       cwe: 'CWE-401',
-      severity: 'low',
       kind: 'release',
       finds: 'an allocation that nothing leads to when its function returns',
       discharge: 'freed, returned, or given away on that path',
     },
     {
+      id: 'unclosed',
+      cwe: 'CWE-775',
+      kind: 'release',
+      finds: 'a file, socket or directory that is still open when its function returns, and that nothing else leads to',
+      discharge: 'closed, returned, or given away on that path',
+    },
+    {
       id: 'free-inside',
       cwe: 'CWE-761',
-      severity: 'high',
       kind: 'lifetime',
       finds: 'free of a pointer that does not lead to the start of its allocation',
       discharge: 'the start kept in a variable of its own',
@@ -42,7 +47,6 @@ export const heap: RuleFamily = {
     {
       id: 'free-not-heap',
       cwe: 'CWE-590',
-      severity: 'high',
       kind: 'lifetime',
       finds: 'free of memory that no allocation gave',
       discharge: '',
@@ -69,7 +73,12 @@ export const heap: RuleFamily = {
     }
   },
 
+  assign(_walk, { key, value, state }) {
+    if (/^[*@]|\./.test(key)) settle(unclosed, value, state);
+  },
+
   leave(walk, { node, value, frame, state }) {
+    open(walk, node, value, frame, state);
     for (const [id, life] of state.lives) {
       if (life !== 'live') continue;
       const region = regionOf(id, state);
@@ -93,6 +102,18 @@ export const heap: RuleFamily = {
     }
   },
 };
+
+// The process closes what main leaves open.
+function open(walk: Walk, node: CNode, value: Value | null, frame: Frame, state: State): void {
+  if (frame.function.name === 'main') return;
+  for (const { rule, origin, symbol } of owed(state, frame.id)) {
+    if (rule !== unclosed || (value !== null && coveredBy(value).includes(symbol))) continue;
+    const handle = [...state.store.values()].find(({ number }) => number.symbol === symbol);
+    if (handle === undefined || walk.isNull(handle, state.facts) === 'yes') continue;
+    if (handle.type.kind === 'int' && walk.range(handle.number, state.facts).hi < 0) continue;
+    walk.report(rule, node, `what ${origin.callee} opened is still open here`);
+  }
+}
 
 function regionOf(id: string, state: State): Value['targets'][number]['region'] | undefined {
   for (const value of state.store.values()) {

@@ -3,6 +3,7 @@ import { bounds } from './bounds.js';
 import { concurrency } from './concurrency.js';
 import { control } from './control.js';
 import { heap } from './heap.js';
+import { initialisation } from './initialisation.js';
 import { injection } from './injection.js';
 import { integers } from './integers.js';
 import { nullPointers } from './null.js';
@@ -18,6 +19,7 @@ export const families: readonly RuleFamily[] = [
   integers,
   injection,
   unchecked,
+  initialisation,
   concurrency,
   control,
   secrets,

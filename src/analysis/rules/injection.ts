@@ -10,7 +10,6 @@ export const injection: RuleFamily = {
     {
       id: 'command',
       cwe: 'CWE-78',
-      severity: 'high',
       kind: 'allow-list',
       finds: 'a shell command with text from outside in it',
       discharge: 'a loop or strspn that allows harmless characters only; a comparison with fixed words',
@@ -18,7 +17,6 @@ export const injection: RuleFamily = {
     {
       id: 'sql',
       cwe: 'CWE-89',
-      severity: 'high',
       kind: 'allow-list',
       finds: 'an SQL statement with text from outside in it',
       discharge: 'a statement with placeholders; a loop that allows harmless characters only',
@@ -26,7 +24,6 @@ export const injection: RuleFamily = {
     {
       id: 'path',
       cwe: 'CWE-22',
-      severity: 'high',
       kind: 'path',
       finds: 'a file opened at a path with text from outside in it',
       discharge: 'a test for "..", for separators, or of the resolved path’s start',
@@ -34,7 +31,6 @@ export const injection: RuleFamily = {
     {
       id: 'format',
       cwe: 'CWE-134',
-      severity: 'high',
       kind: 'format',
       finds: 'text from outside as the format of printf and its like',
       discharge: '"%s", with the text as its argument',

@@ -12,7 +12,6 @@ export const integers: RuleFamily = {
     {
       id: 'overflow',
       cwe: 'CWE-190',
-      severity: 'medium',
       kind: 'overflow',
       finds: 'a sum, difference or product that its type need not hold: of numbers from outside, or of constants',
       discharge: 'a test of the operands’ range before; __builtin_*_overflow',
@@ -20,7 +19,6 @@ export const integers: RuleFamily = {
     {
       id: 'size-overflow',
       cwe: 'CWE-190',
-      severity: 'medium',
       kind: 'overflow',
       finds: 'an allocation whose size is a product or sum of numbers from outside that may wrap around',
       discharge: 'a test of the number against a limit; calloc or reallocarray',
@@ -28,7 +26,6 @@ export const integers: RuleFamily = {
     {
       id: 'division-by-zero',
       cwe: 'CWE-369',
-      severity: 'medium',
       kind: 'divisor',
       finds: 'a division by a number that may be zero: from outside, counted down to it, or constant',
       discharge: 'a test of the divisor',
@@ -36,7 +33,6 @@ export const integers: RuleFamily = {
     {
       id: 'allocation-unlimited',
       cwe: 'CWE-770',
-      severity: 'medium',
       kind: 'limit',
       finds: 'an allocation as large as the input says',
       discharge: 'a test of the size against a limit',

@@ -10,7 +10,6 @@ export const nullPointers: RuleFamily = {
     {
       id: 'null-dereference',
       cwe: 'CWE-476',
-      severity: 'medium',
       kind: 'null',
       finds: 'a pointer followed that is null, that a call gave that may fail, or that the function tests elsewhere',
       discharge: 'a test against null on the way there',

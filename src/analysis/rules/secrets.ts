@@ -8,7 +8,6 @@ export const secrets: RuleFamily = {
     {
       id: 'hard-coded-secret',
       cwe: 'CWE-798',
-      severity: 'high',
       kind: 'secret',
       finds: 'a password, key or token that the code itself holds',
       discharge: 'the secret read from the environment or a protected store',
@@ -16,7 +15,6 @@ export const secrets: RuleFamily = {
     {
       id: 'plain-password',
       cwe: 'CWE-522',
-      severity: 'medium',
       kind: 'secret',
       finds: 'a password stored, read or compared as plain text: in a file, in a database',
       discharge: 'a salted hash of it',
@@ -24,15 +22,16 @@ export const secrets: RuleFamily = {
     {
       id: 'broken-cipher',
       cwe: 'CWE-327',
-      severity: 'medium',
       kind: 'cipher',
       finds: 'MD5, SHA-1, DES, RC4 or a block cipher in ECB mode',
-      discharge: '',
+      discharge: 'SHA-2 or SHA-3; AES or ChaCha20',
     },
   ],
 
   call(walk, { node, name, arguments: args }) {
     if (broken.test(name)) walk.report('broken-cipher', node, `${name} is broken`);
+    // The safe form: without it the choice would be a broken one.
+    else if (sound.test(name) && !walk.holds(node)) walk.report('broken-cipher', node, 'a broken one may stand here');
     const texts = args.map(({ node }) => walk.text(node));
     if (/^str(n?case)?n?cmp$|^memcmp$/.test(name)) {
       const [a, b] = args;
@@ -84,6 +83,11 @@ export const secrets: RuleFamily = {
     if (literal !== undefined && namesSecret(nameOf(walk, target)) && secretText(literal)) {
       walk.report('hard-coded-secret', node, `${nameOf(walk, target)} holds a secret from the code`);
     }
+    // The safe form: without it the secret would be in the code.
+    const { origin } = value;
+    if (origin !== undefined && stores.test(origin.callee) && namesSecret(nameOf(walk, target))) {
+      if (!walk.holds(origin.node)) walk.report('hard-coded-secret', node, 'a secret in the code may stand here');
+    }
   },
 
   unit(walk) {
@@ -113,6 +117,10 @@ export const secrets: RuleFamily = {
 
 const broken =
   /^(MD[245](_(Init|Update|Final))?|EVP_md[245]|SHA1(_(Init|Update|Final))?|EVP_sha1|DES_\w*(encrypt|crypt|set_key)\w*|EVP_des_\w+|EVP_(rc4|rc2)\w*|RC4(_set_key)?|RC2_\w+|EVP_\w+_ecb|AES_ecb_encrypt|EVP_bf_\w+)$/;
+const sound =
+  /^(EVP_(sha(224|256|384|512)|sha3_\d+|blake2\w+|aes_\w+_(cbc|ctr|gcm|ccm|ocb|xts|siv)|chacha20\w*)|SHA(224|256|384|512))$/;
+/** What keeps secrets, outside the code. */
+const stores = /^(secure_)?getenv$|^getpass$|column_text$|^(read|load|fetch|get|keyring|vault)_\w+$/;
 const secretName = /(pass(word|wd|phrase)|pwd|secret|api_?key|token|pin_?code|credential)\w*$|(^|[_.>])(pin|pass)$/i;
 const plainName = /pass(word|wd|phrase)?(?![a-z])|pwd/i;
 const shown = /\b(token|password|secret|api.?key)\b\s*(is|[:=])\s*[A-Za-z0-9+/!@#$_-]{8,}/i;

@@ -9,7 +9,6 @@ export const types: RuleFamily = {
     {
       id: 'type-confusion',
       cwe: 'CWE-843',
-      severity: 'medium',
       kind: 'type',
       finds: 'memory of one type read as another one: through a pointer, through a union',
       discharge: 'a test of what it is',
@@ -17,7 +16,6 @@ export const types: RuleFamily = {
     {
       id: 'untrusted-pointer',
       cwe: 'CWE-822',
-      severity: 'high',
       kind: 'type',
       finds: 'a number from outside taken for an address',
       discharge: '',
@@ -25,7 +23,6 @@ export const types: RuleFamily = {
     {
       id: 'wrong-argument',
       cwe: 'CWE-628',
-      severity: 'medium',
       kind: 'argument',
       finds: 'arguments too few, too many, in the wrong order, or a literal where the function writes',
       discharge: '',

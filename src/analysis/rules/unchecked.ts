@@ -1,17 +1,18 @@
-import type { CNode } from '../c/syntax.js';
-import { nullable } from '../engine/library.js';
-import type { RuleFamily } from '../engine/rule.js';
-import type { Value } from '../engine/values.js';
-import { Source } from '../engine/values.js';
+import { type CNode, child } from '../c/syntax.js';
+import { owed, settle } from '../engine/duties.js';
+import { coveredBy } from '../engine/joins.js';
+import { dereferencedBy, isFiller, nullable } from '../engine/library.js';
+import { awaited, mustSucceed, opens } from '../engine/results.js';
+import type { Argument, RuleFamily } from '../engine/rule.js';
+import { addLinear, constant, Facts, type Origin, type State, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
 
-/** Results that are ignored, or tested for what the function never gives. */
+/** Results that are ignored, tested for what the function never gives, or used untested. */
 export const unchecked: RuleFamily = {
   rules: [
     {
       id: 'ignored-result',
       cwe: 'CWE-252',
-      severity: 'low',
       kind: 'error',
       finds: 'the result of a call that must not fail unseen, ignored',
       discharge: 'a test of the result',
@@ -19,26 +20,71 @@ export const unchecked: RuleFamily = {
     {
       id: 'wrong-test',
       cwe: 'CWE-253',
-      severity: 'low',
       kind: 'error',
       finds:
         'a result compared with something that does not tell failure: malloc with −1, snprintf with 0, open with 0',
       discharge: 'the comparison that the function’s manual names',
     },
     {
-      id: 'uninitialised',
-      cwe: 'CWE-457',
-      severity: 'medium',
-      kind: 'initialisation',
-      finds: 'a variable read that nothing was assigned to',
-      discharge: 'an assignment on every way there',
+      id: 'unchecked-result',
+      cwe: 'CWE-252',
+      kind: 'error',
+      finds: 'a file descriptor used that may be −1, as nothing tested whether open, socket or mkstemp failed',
+      discharge: 'a test of the result',
+    },
+    {
+      id: 'unchecked-input',
+      cwe: 'CWE-252',
+      kind: 'error',
+      finds:
+        'what fgets, fread, scanf, fstat, realpath or sqlite3_prepare should have filled, used without a test whether they did',
+      discharge: 'a test of the result',
+    },
+    {
+      id: 'unchecked-number',
+      cwe: 'CWE-20',
+      kind: 'parse',
+      finds: 'a number of strtol and its like taken without a look at where it ends',
+      discharge: 'a test of the end pointer or of errno; without an end pointer, of the number',
+    },
+    {
+      id: 'truncated-text',
+      cwe: 'CWE-252',
+      kind: 'truncation',
+      finds: 'text that snprintf may have cut off, used as a path, a command or a statement',
+      discharge: 'a test of snprintf’s result against the size of the buffer',
     },
   ],
 
-  call(walk, { node, name }) {
-    if (node.parent?.type === 'expression_statement' && mustCheck.test(name)) {
-      walk.report('ignored-result', node, `${name} may fail, and nothing looks at its result`);
+  call(walk, { node, name, arguments: args, state }) {
+    const alone = node.parent?.type === 'expression_statement';
+    if (alone && mustSucceed.test(name) && !toTerminal(walk, name, args)) ignored(walk, { node, callee: name });
+    for (const { value } of args) settle('ignored-result', value, state);
+    const descriptor = args[name === 'mmap' ? 4 : 0]?.value;
+    if (descriptor !== undefined && takesDescriptor.test(name)) {
+      const { origin } = descriptor;
+      if (origin !== undefined && opens.test(origin.callee) && walk.range(descriptor.number, state.facts).lo < 0)
+        walk.report('unchecked-result', origin.node, `${origin.callee} may fail, and ${name} takes what it gave`);
     }
+    for (const [i, { value }] of args.entries()) {
+      if (readsText(name, i)) missing(walk, walk.content(value, state), state);
+    }
+    const text = Object.hasOwn(whole, name) ? args[whole[name] as number]?.value : undefined;
+    const cut = text === undefined ? undefined : walk.content(text, state).cut;
+    if (cut !== undefined && !walk.atMost(cut.written, addLinear(cut.room, constant(-1)) ?? cut.room, state.facts))
+      walk.report('truncated-text', node, `${cut.origin.callee} may have cut this text off`);
+  },
+
+  access(walk, { pointer, write, state }) {
+    if (!write && pointer.targets.length > 0) missing(walk, walk.content(pointer, state), state);
+  },
+
+  read(walk, { node, value, state }) {
+    missing(walk, value, state);
+    const base = node.type === 'field_expression' && node.operator === '.' ? child(node, 'argument') : undefined;
+    if (base === undefined) return;
+    const place = walk.quietly(() => walk.locate(base, state));
+    if (place !== undefined) missing(walk, state.store.get(place.key), state);
   },
 
   arithmetic(walk, { node, operator, left, right, state }) {
@@ -50,23 +96,83 @@ export const unchecked: RuleFamily = {
       compared(walk, node, flipped[operator] as string, right, other.lo, left);
   },
 
-  read(walk, { node, value, state }) {
-    if (
-      !value.uninitialised ||
-      node.type !== 'identifier' ||
-      value.type.kind === 'array' ||
-      value.type.kind === 'record' ||
-      value.type.kind === 'unknown'
-    )
-      return;
-    walk.report('uninitialised', node, `${walk.text(node)} is read before anything is assigned to it`);
-    const variable = walk.lookup(walk.text(node));
-    if (variable !== undefined) state.store.set(variable.key, { ...walk.fresh(value.type, Source.own) });
+  assign(_walk, { key, value, state }) {
+    // Whoever reads it there has the result to test.
+    if (/^[*@]|\./.test(key)) for (const rule of ['ignored-result', 'unchecked-number']) settle(rule, value, state);
+  },
+
+  leave(walk, { value, frame, state }) {
+    for (const { rule, origin, symbol } of owed(state, frame.id)) {
+      if (value !== null && coveredBy(value).includes(symbol)) continue;
+      if (rule === 'unchecked-number')
+        walk.report(rule, origin.node, `nothing tests whether ${origin.callee} read a number`);
+      // Behind a join a variable may stand for another result.
+      else if (rule === 'ignored-result' && (!isKept(origin.node) || holds(symbol, state))) ignored(walk, origin);
+    }
   },
 };
 
-const mustCheck =
-  /^(setuid|setgid|seteuid|setegid|setreuid|setregid|setresuid|setresgid|chroot|chdir|setgroups|initgroups|mlock|ftruncate|RAND_bytes)$/;
+/** Calls whose first argument is a file descriptor; mmap's fifth is. */
+const takesDescriptor =
+  /^(p?read|p?write|fstat|fchmod|fchown|ftruncate|lseek|fcntl|ioctl|dup2|send(to|msg)?|recv(from|msg)?|bind|listen|accept4?|connect|[gs]etsockopt|dprintf|fdopen|flock|fsync|mmap)$/;
+
+/** Calls for which text that is cut off is another text: which argument it is. */
+const whole: Readonly<Record<string, number>> = {
+  fopen: 0,
+  open: 0,
+  openat: 1,
+  unlink: 0,
+  remove: 0,
+  opendir: 0,
+  rename: 0,
+  mkdir: 0,
+  rmdir: 0,
+  chmod: 0,
+  stat: 0,
+  lstat: 0,
+  realpath: 0,
+  dlopen: 0,
+  system: 0,
+  popen: 0,
+  sqlite3_exec: 1,
+  sqlite3_prepare: 1,
+  sqlite3_prepare_v2: 1,
+  mysql_query: 1,
+  PQexec: 1,
+};
+
+function ignored(walk: Walk, { node, callee }: Origin): void {
+  walk.report('ignored-result', node, `${callee} may fail, and nothing looks at its result`);
+}
+
+function toTerminal(walk: Walk, name: string, args: readonly Argument[]): boolean {
+  const [to] = args;
+  return name === 'write' && to !== undefined && walk.range(to.value.number, new Facts()).hi <= 2;
+}
+
+function missing(walk: Walk, value: Value | undefined, state: State): void {
+  const origin = awaited(value, state);
+  if (origin !== undefined)
+    walk.report('unchecked-input', origin.node, `${origin.callee} may fail, and what it should have filled is used`);
+}
+
+/** Whether a call reads the text that its argument leads to. */
+function readsText(name: string, i: number): boolean {
+  if (isFiller(name) || /^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/.test(name)) return i > 0;
+  return /^v?(f|s|sn|d)?printf$/.test(name) || dereferencedBy(name).includes(i);
+}
+
+// Whether a variable gets what a call gives.
+function isKept(call: CNode): boolean {
+  for (let at: CNode | null = call; at !== null && !at.type.endsWith('_statement'); at = at.parent)
+    if (at.type === 'assignment_expression' || at.type === 'init_declarator') return true;
+  return false;
+}
+
+function holds(symbol: number, { store }: State): boolean {
+  return [...store.values()].some(({ number }) => number.symbol === symbol);
+}
+
 const flipped: Readonly<Record<string, string>> = {
   '<': '>',
   '<=': '>=',
