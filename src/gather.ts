@@ -1,33 +1,43 @@
+interface Asked<Q, A> {
+  question: Q;
+  signal: AbortSignal | undefined;
+  resolve: (answer: A) => void;
+  reject: (error: unknown) => void;
+}
+
 /**
- * Answers together what is asked one at a time: the questions of one turn of the event loop that share a signal go to `answer` at once, which
- * gives an answer for each, in order.
+ * Answers together what is asked one at a time: the questions of one turn of the event loop go to `answer` at once, which gives an answer for
+ * each, in order. Its signal is aborted when all who asked have been.
  */
 export function gathered<Q, A>(
-  answer: (questions: readonly Q[], signal: AbortSignal | undefined) => Promise<readonly A[]>,
+  answer: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>,
 ): (question: Q, signal?: AbortSignal | undefined) => Promise<A> {
-  interface Asked {
-    question: Q;
-    resolve: (answer: A) => void;
-    reject: (error: unknown) => void;
-  }
-  const waiting = new Map<AbortSignal | undefined, Asked[]>();
-  const handOver = async (signal: AbortSignal | undefined): Promise<void> => {
-    const asked = waiting.get(signal) ?? [];
-    waiting.delete(signal);
+  let waiting: Asked<Q, A>[] = [];
+  const handOver = async (): Promise<void> => {
+    const asked = waiting;
+    waiting = [];
+    const stop = new AbortController();
+    const abort = (): void => {
+      if (asked.every(({ signal }) => signal?.aborted)) stop.abort(asked[0]?.signal?.reason);
+    };
+    for (const { signal } of asked) signal?.addEventListener('abort', abort);
+    abort();
+    const questions = asked.map(({ question }) => question);
     try {
-      const answers = await answer(
-        asked.map(({ question }) => question),
-        signal,
-      );
-      for (const [i, { resolve }] of asked.entries()) resolve(answers[i] as A);
+      const answers = await answer(questions, stop.signal);
+      for (const [i, { signal, resolve, reject }] of asked.entries()) {
+        if (signal?.aborted) reject(signal.reason);
+        else resolve(answers[i] as A);
+      }
     } catch (error) {
-      for (const { reject } of asked) reject(error);
+      for (const { signal, reject } of asked) reject(signal?.aborted ? signal.reason : error);
+    } finally {
+      for (const { signal } of asked) signal?.removeEventListener('abort', abort);
     }
   };
   return (question, signal) =>
     new Promise((resolve, reject) => {
-      const asked = waiting.get(signal) ?? [];
-      if (asked.length === 0) setImmediate(() => void handOver(signal));
-      waiting.set(signal, [...asked, { question, resolve, reject }]);
+      if (waiting.length === 0) setImmediate(() => void handOver());
+      waiting.push({ question, signal, resolve, reject });
     });
 }

@@ -16,6 +16,13 @@ export interface Analysis {
   parseOk: boolean;
 }
 
+/** Seconds: of reading the code, of judging it as it is, and of judging it with guards left out. */
+export interface EngineCost {
+  parse: number;
+  walk: number;
+  credit: number;
+}
+
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
 export const engineId = 'embedded-1';
 
@@ -28,15 +35,23 @@ export async function loadEngine(): Promise<void> {
 
 /**
  * Judges code in this process: what is wrong with it, and which of it implements security. The code need be neither complete nor
- * compilable; what was cut off is read up to its last whole statement.
+ * compilable; what was cut off is read up to its last whole statement. What it took is added to `cost`.
  */
-export function analyze(code: Uint8Array, _about: { language: Language }): Analysis {
+export function analyze(code: Uint8Array, _about: { language: Language }, cost?: EngineCost): Analysis {
   if (parser === undefined)
     throw new SrcodeError('ERR_INVALID_ARG', 'analyze needs its parser: await loadEngine() once before');
   const { parse } = parser;
+  let began = performance.now();
+  const lap = (part: keyof EngineCost): void => {
+    const now = performance.now();
+    if (cost !== undefined) cost[part] += (now - began) / 1000;
+    began = now;
+  };
   const source = parser.parse(code);
   const program = new Program(source, (expansion) => parse.call(parser, expansion));
-  const { findings, credits } = judge(program, families);
+  lap('parse');
+  const { findings, credits } = judge(program, families, () => lap('walk'));
+  lap('credit');
   return {
     findings: findings
       .map(({ rule: id, node, message }) => {

@@ -17,10 +17,11 @@ export interface Credit {
 /**
  * Judges a unit, and credits the guards that matter: from the last to the first, each is left out, and stays out where nothing is found
  * for it. What remains is a set without a spare part: a guard that repeats another one, that looks at something else, or that nothing
- * reaches, is not in it. Guards are left out in batches first, as most are for nothing.
+ * reaches, is not in it. Guards are left out in batches first, as most are for nothing. `onWalked` is called before.
  */
-export function judge(program: Program, families: readonly RuleFamily[]): Judged {
+export function judge(program: Program, families: readonly RuleFamily[], onWalked: () => void): Judged {
   const whole = walked(program, families, new Set());
+  onWalked();
   const credits: Credit[] = [];
   const off = new Set<string>();
   const paid = new Set<string>();

@@ -1,9 +1,10 @@
 import { SrcodeError } from '../errors.js';
 import { gathered } from '../gather.js';
+import type { Phases } from '../phases.js';
 import type { Teacher } from '../teacher/teacher.js';
 import type { Analyser } from './analyser.js';
 import { engineId } from './analysis.js';
-import { analyzeMany, type EngineQuestion } from './many.js';
+import { analyzeMany, type EngineOutcome, type EngineQuestion } from './many.js';
 
 /** The embedded engine as one analyser among others. */
 export const embedded: Analyser = {
@@ -24,19 +25,26 @@ export const embedded: Analyser = {
   },
 };
 
-const outcomeOf = gathered((questions: readonly EngineQuestion[], signal) => analyzeMany(questions, { signal }));
+const outcomeOf = gathered(
+  (asked: readonly { source: EngineQuestion; phases: Phases | undefined }[], signal): Promise<EngineOutcome[]> =>
+    analyzeMany(
+      asked.map(({ source }) => source),
+      { signal, phases: asked[0]?.phases },
+    ),
+);
 
 /** The engine as a teacher. What is asked at once is analysed by several threads, where that pays. */
 export const embeddedTeacher: Teacher = {
   id: engineId,
-  async judge(code, { language }, { signal } = {}) {
+  byContent: true,
+  async judge(code, { language }, { signal, phases } = {}) {
     if (language === 'python') {
       throw new SrcodeError(
         'ERR_UNSUPPORTED',
         'The embedded engine reads C and C++, not Python; choose another teacher',
       );
     }
-    const outcome = await outcomeOf({ code, language }, signal);
+    const outcome = await outcomeOf({ source: { code, language }, phases }, signal);
     // Code that the engine cannot judge must not be better off than code that it finds a flaw in.
     return outcome.failure === undefined
       ? { findings: outcome.findings, spans: outcome.spans, parseOk: outcome.parseOk, idle: [], missing: [] }

@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads';
 import { loadEngine } from './analysis.js';
-import { type EngineQuestion, outcomeOf } from './many.js';
+import { type EngineQuestion, measured } from './many.js';
 
 /** A thread of the engine: see {@link WorkerPool}. */
 await loadEngine();
-parentPort?.on('message', (question: EngineQuestion) => parentPort?.postMessage(outcomeOf(question)));
+parentPort?.on('message', (question: EngineQuestion) => parentPort?.postMessage(measured(question)));
 parentPort?.postMessage('ready');

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { Phases } from '../phases.js';
 import { WorkerPool } from '../worker-pool.js';
-import { type Analysis, analyze, type Language, loadEngine } from './analysis.js';
+import { type Analysis, analyze, type EngineCost, type Language, loadEngine } from './analysis.js';
 
 /** C or C++ for the engine; UTF-8. */
 export interface EngineQuestion {
@@ -13,30 +14,40 @@ export interface EngineQuestion {
 /** What the engine says of a source, or why it came to no end. */
 export type EngineOutcome = (Analysis & { failure?: undefined }) | { failure: string };
 
+interface Measured {
+  outcome: EngineOutcome;
+  cost: EngineCost;
+}
+
 // Milliseconds that the engine is at work before threads are started: starting them, and warming them up, takes about as long.
 const worthThreads = 1000;
 // Some hundred times what a large file takes.
 const seconds = 60;
 
 const script = new URL('./engine-worker.js', import.meta.url);
-let pool: WorkerPool<EngineQuestion, EngineOutcome> | undefined;
+let pool: WorkerPool<EngineQuestion, Measured> | undefined;
 let spent = 0;
 
 /**
  * Analyses sources, an outcome for each, in order. Once the engine has been at work for a second, one thread a core goes on: a source that
- * takes a thread longer than a minute, or that the engine fails on, is a failure there, and spoils no other.
+ * takes a thread longer than a minute, or that the engine fails on, is a failure there, and spoils no other. `phases` gets the seconds of
+ * all threads together: `parse`, `walk`, `credit`.
  * @throws ERR_IO where the grammar is not to be found; `signal`'s reason when it is aborted.
  */
 export async function analyzeMany(
   sources: readonly EngineQuestion[],
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, phases }: { signal?: AbortSignal | undefined; phases?: Phases | undefined } = {},
 ): Promise<EngineOutcome[]> {
   await loadEngine();
+  const taken = ({ outcome, cost }: Measured): EngineOutcome => {
+    for (const [part, seconds] of Object.entries(cost)) phases?.add(part, seconds);
+    return outcome;
+  };
   const outcomes: EngineOutcome[] = [];
   while (outcomes.length < sources.length && pool === undefined) {
     signal?.throwIfAborted();
     const began = performance.now();
-    outcomes.push(outcomeOf(sources[outcomes.length] as EngineQuestion));
+    outcomes.push(taken(measured(sources[outcomes.length] as EngineQuestion)));
     spent += performance.now() - began;
     if (spent > worthThreads && availableParallelism() > 1 && isCompiled())
       pool = new WorkerPool(script, { size: availableParallelism(), seconds });
@@ -45,17 +56,19 @@ export async function analyzeMany(
   const left = sources.slice(outcomes.length).map(({ code, language }) => ({ code: new Uint8Array(code), language }));
   if (pool === undefined || left.length === 0) return outcomes;
   const answers = await pool.ask(left, { signal });
-  return [...outcomes, ...answers.map(({ answer, failure }) => answer ?? { failure: noEnd(failure) })];
+  const ended = answers.map(({ answer, failure }) =>
+    answer === undefined ? { failure: `the engine came to no end: ${failure}` } : taken(answer),
+  );
+  return [...outcomes, ...ended];
 }
 
-const noEnd = (why: string | undefined): string => `the engine came to no end: ${why}`;
-
 /** One source, in this thread; the engine has been loaded. */
-export function outcomeOf({ code, language }: EngineQuestion): EngineOutcome {
+export function measured({ code, language }: EngineQuestion): Measured {
+  const cost: EngineCost = { parse: 0, walk: 0, credit: 0 };
   try {
-    return analyze(code, { language });
+    return { outcome: analyze(code, { language }, cost), cost };
   } catch (error) {
-    return { failure: `the engine failed: ${(error as Error).message}` };
+    return { outcome: { failure: `the engine failed: ${(error as Error).message}` }, cost };
   }
 }
 

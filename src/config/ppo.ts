@@ -115,14 +115,14 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
     unsafe: z
       .boolean()
       .default(false)
-      .describe('let the judge of task family run programs even where no isolation works')
+      .describe('let the judge of task family run programs, and compilers read them, even where no isolation works')
       .meta(free),
     teacher: z
       .array(z.string().min(1))
       .min(1)
       .default(['task'])
       .describe(
-        'who judges programs: task (its own), embedded, family, replay:FILE, llm:MODEL@URL; several make an ensemble',
+        'who judges programs: task (its own), embedded, family, replay:FILE, llm:MODEL@URL; several make an ensemble, also with gcc, clang, …',
       ),
     ensemble: group(ensembleShape()),
     llm: group(llmShape()),

@@ -22,6 +22,8 @@ export interface StepTime {
   rssMiB: number;
   /** Seconds of the step's parts, where it has several. */
   phases?: Readonly<Record<string, number>>;
+  /** How often its parts did something. */
+  counts?: Readonly<Record<string, number>>;
 }
 
 export interface Notice {

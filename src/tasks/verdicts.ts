@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
+import { contentKey } from '../analysis/result-store.js';
 import { together } from '../concurrent.js';
+import type { Phases } from '../phases.js';
 import type { Journal } from '../run/journal.js';
-import type { Teacher, Verdict } from '../teacher/teacher.js';
+import type { JudgeOptions, Teacher, Verdict } from '../teacher/teacher.js';
 import type { Judgement, Sample, Task, TaskPrompt } from './task.js';
 
 /** Samples asked about between two writes to the journal: what a kill can lose. */
 const batch = 64;
 
 /**
- * Asks a teacher and a task's judge, each question once: equal answers to a prompt share their verdict, and what the journal knows is not
- * asked again. So a resumed run sees what it saw.
+ * Asks a teacher and a task's judge, each question once: equal answers to a prompt share their verdict, equal programs that of a teacher who
+ * looks at nothing else, and what the journal knows is not asked again. So a resumed run sees what it saw.
  */
 export class Verdicts<P extends TaskPrompt = TaskPrompt> {
   readonly task: Task<P>;
@@ -28,15 +30,16 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
   }
 
   /** The teacher's verdicts on the samples' programs; spans are bytes of {@link Task.program}. */
-  async teach(
-    samples: readonly Sample<P>[],
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<Verdict[]> {
-    const { teacher } = this;
-    const { language } = this.task;
-    return this.#ask(['teacher', teacher.id], samples, (asked) =>
+  async teach(samples: readonly Sample<P>[], { signal, phases }: JudgeOptions = {}): Promise<Verdict[]> {
+    const { teacher, task } = this;
+    const { language } = task;
+    const keyOf = (sample: Sample<P>): string =>
+      teacher.byContent
+        ? contentKey('verdict', teacher.id, language, task.program(sample).code)
+        : answerKey(task, ['teacher', teacher.id], sample);
+    return this.#ask(samples, keyOf, phases, (asked) =>
       together(asked, signal, (sample, signal) =>
-        teacher.judge(this.task.program(sample).code, { language, task: sample.prompt }, { signal }),
+        teacher.judge(task.program(sample).code, { language, task: sample.prompt }, { signal, phases }),
       ),
     );
   }
@@ -44,26 +47,29 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
   /** What running the samples' programs showed, or undefined where the task has no judge. */
   async judge(
     samples: readonly Sample<P>[],
-    { attack, signal }: { attack: boolean; signal?: AbortSignal | undefined },
+    { attack, signal, phases }: JudgeOptions & { attack: boolean },
   ): Promise<Judgement[] | undefined> {
     if (this.task.judge === undefined) return undefined;
     const judge = this.task.judge.bind(this.task);
-    return this.#ask(['judge', attack ? 'attack' : 'functional'], samples, (asked) =>
-      judge(asked, { attack, ...(signal ? { signal } : {}) }),
-    );
+    const keyOf = (sample: Sample<P>): string =>
+      answerKey(this.task, ['judge', attack ? 'attack' : 'functional'], sample);
+    return this.#ask(samples, keyOf, phases, (asked) => judge(asked, { attack, ...(signal ? { signal } : {}) }));
   }
 
   async #ask<T>(
-    kind: readonly string[],
     samples: readonly Sample<P>[],
+    keyOf: (sample: Sample<P>) => string,
+    phases: Phases | undefined,
     ask: (samples: Sample<P>[]) => Promise<T[]>,
   ): Promise<T[]> {
-    const keys = samples.map((sample) => keyOf(this.task, kind, sample));
+    const keys = samples.map(keyOf);
     const open = new Map<string, Sample<P>>();
     for (const [i, key] of keys.entries()) {
       if (this.#journal.lookup(key) === undefined) open.set(key, samples[i] as Sample<P>);
     }
     const entries = [...open];
+    phases?.count('asked', entries.length);
+    phases?.count('known', samples.length - entries.length);
     for (let at = 0; at < entries.length; at += batch) {
       const asked = entries.slice(at, at + batch);
       const answers = await ask(asked.map(([, sample]) => sample));
@@ -73,7 +79,11 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
   }
 }
 
-function keyOf(task: { name: string; version: string }, kind: readonly string[], { prompt, answer }: Sample): string {
+function answerKey(
+  task: { name: string; version: string },
+  kind: readonly string[],
+  { prompt, answer }: Sample,
+): string {
   const about = JSON.stringify([task.name, task.version, ...kind, prompt.id]);
   return createHash('sha256').update(about).update('\0').update(answer).digest('hex');
 }

@@ -19,10 +19,11 @@ export function ensembleTeacher(members: readonly Teacher[], { combine, trust }:
   }
   const weighed = Object.keys(trust).length === 0 ? '' : JSON.stringify(trust);
   return {
+    byContent: members.every(({ byContent }) => byContent === true),
     id: `${combine}(${members.map(({ id }) => id).join(',')})${weighed}`,
     async judge(code, about, options) {
       const verdicts = await together(members, options?.signal, (member, signal) =>
-        member.judge(code, about, { signal }),
+        member.judge(code, about, { ...options, signal }),
       );
       const weights = (cwe?: string): readonly number[] => (cwe !== undefined && trust[cwe]) || members.map(() => 1);
       const kept = <T>({ first, by }: Statement<T>, of = weights()): T[] => {

@@ -1,3 +1,5 @@
+import type { Phases } from '../phases.js';
+
 /** UTF-8 bytes [start, end) of the code that was judged. */
 export interface Span {
   start: number;
@@ -44,13 +46,17 @@ export interface Verdict {
 
 export type CodeLanguage = 'c' | 'cpp' | 'python';
 
+export interface JudgeOptions {
+  signal?: AbortSignal | undefined;
+  /** Where a teacher may say what its time went into. */
+  phases?: Phases | undefined;
+}
+
 /** Marks which bytes of a program make it secure, and which flaws it has. */
 export interface Teacher {
   /** Name and version: part of every cached verdict's key. */
   readonly id: string;
-  judge(
-    code: Uint8Array,
-    about: { language: CodeLanguage; task?: unknown },
-    options?: { signal?: AbortSignal },
-  ): Promise<Verdict>;
+  /** Its verdict depends on the code and its language alone, whatever they were asked for. */
+  readonly byContent?: boolean;
+  judge(code: Uint8Array, about: { language: CodeLanguage; task?: unknown }, options?: JudgeOptions): Promise<Verdict>;
 }

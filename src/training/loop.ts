@@ -20,6 +20,7 @@ export interface Learned {
   metrics?: Metrics;
   /** Seconds of its parts. */
   phases?: StepTime['phases'];
+  counts?: StepTime['counts'];
 }
 
 /** What a program does at each place of the loop. */
@@ -54,7 +55,7 @@ export async function trainLoop(
     const timed = clock();
     const lr = learningRate(config.lr, config.schedule, step, steps);
     const learned = await work.learn(step, lr);
-    const time = { ...timed(learned.tokens), ...(learned.phases && { phases: learned.phases }) };
+    const time = { ...timed(learned.tokens), ...partsOf(learned) };
     if (step === run.step) noticeOf(hooks)({ level: 'info', message: describeMemory(await work.memory()) });
     step++;
     const last = step === steps;
@@ -75,6 +76,10 @@ export async function trainLoop(
     if (stopping) throw signal.reason;
   }
   return run.result(false);
+}
+
+function partsOf({ phases, counts }: Learned): Pick<StepTime, 'phases' | 'counts'> {
+  return { ...(phases && { phases }), ...(counts && { counts }) };
 }
 
 /** "memory of a step: 278 MiB (gate and up 64, q, k, v 36, …)", largest first. */

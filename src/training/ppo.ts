@@ -9,6 +9,7 @@ import { audit } from '../evaluation/audit.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { io } from '../files.js';
 import { Model } from '../native/model.js';
+import { Phases } from '../phases.js';
 import { type Metrics, Run, type RunResult } from '../run/run.js';
 import { loadTask } from '../tasks/load.js';
 import type { Task } from '../tasks/task.js';
@@ -20,7 +21,6 @@ import { type Hooks, noticeOf } from './hooks.js';
 import { isDue, type Learned, trainLoop } from './loop.js';
 import { collect, type Experience, type PpoState, type Stage } from './ppo/experience.js';
 import { nextBeta } from './ppo/kl.js';
-import { Phases } from './ppo/phases.js';
 import { ppoMetrics } from './ppo/ppo-metrics.js';
 import { sampleRows } from './ppo/sample-rows.js';
 import { castOf, loadAdapters, saveAdapters, trainersOf } from './ppo/stage.js';
@@ -51,7 +51,9 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
   const from = run.checkpoint?.path;
   const task = hooks.task ?? (await loadTask(config.task, config));
   const { llm, ensemble } = config;
-  const teacher = await teacherOf(config.teacher, { own: task.teacher, store: run.journal, llm, ensemble });
+  const teacher = await teacherOf(config.teacher, {
+    ...{ own: task.teacher, store: run.journal, llm, ensemble, unsafe: config.unsafe },
+  });
   const tokenizer = await Tokenizer.load(config.model);
   using model = await Model.load(config.model, modelOptions(config));
   checkVocabulary(model, tokenizer, config.model);
@@ -93,6 +95,7 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
       ...(updated.skippedBecause && { skippedBecause: updated.skippedBecause }),
       metrics: { ...metrics, 'train/lr': policyLr ?? 0 },
       phases: phases.seconds,
+      counts: phases.counts,
     };
   };
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { analyze, loadEngine } from '../../src/analysis/analysis.js';
 import { embeddedTeacher } from '../../src/analysis/embedded.js';
-import { gathered } from '../../src/gather.js';
+import { Phases } from '../../src/phases.js';
 import { familyProgram, familyPrompt, referenceAnswers } from '../../src/tasks/family/index.js';
 import { buildCli, root } from '../support/cli.js';
 
@@ -54,22 +54,11 @@ test('threads say what this one says, in order', () => {
   expect(started).toBe(availableParallelism() > 1 ? availableParallelism() : 0);
 });
 
-test('the teacher says what the engine says; what is asked at once is asked together', async () => {
+test('the teacher says what the engine says, and what its time went into', async () => {
   const codes = functions(8);
-  const verdicts = await Promise.all(codes.map((code) => embeddedTeacher.judge(code, { language: 'c' })));
+  const phases = new Phases();
+  const verdicts = await Promise.all(codes.map((code) => embeddedTeacher.judge(code, { language: 'c' }, { phases })));
+  expect(Object.keys(phases.seconds).sort()).toEqual(['credit', 'parse', 'walk']);
+  expect(Object.values(phases.seconds).every((seconds) => seconds > 0)).toBe(true);
   expect(verdicts).toEqual(codes.map((code) => ({ ...analyze(code, { language: 'c' }), idle: [], missing: [] })));
-  const asked: (readonly number[])[] = [];
-  const half = gathered(async (numbers: readonly number[]) => {
-    asked.push(numbers);
-    if (numbers.includes(13)) throw new Error('13');
-    return numbers.map((number) => number / 2);
-  });
-  expect(await Promise.all([half(2), half(4)])).toEqual([1, 2]);
-  expect(await half(6)).toBe(3);
-  const { signal } = new AbortController();
-  expect(await Promise.allSettled([half(13), half(8, signal)])).toMatchObject([
-    { status: 'rejected', reason: { message: '13' } },
-    { status: 'fulfilled', value: 4 },
-  ]);
-  expect(asked).toEqual([[2, 4], [6], [13], [8]]);
 });

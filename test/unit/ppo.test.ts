@@ -7,6 +7,7 @@ import { objectLayer } from '../../src/config/layers.js';
 import { ppoPresets, ppoSchema } from '../../src/config/ppo.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import type { SrcodeError } from '../../src/errors.js';
+import { Phases } from '../../src/phases.js';
 import { Journal } from '../../src/run/journal.js';
 import { loadTask } from '../../src/tasks/load.js';
 import { Verdicts } from '../../src/tasks/verdicts.js';
@@ -186,6 +187,28 @@ describe('verdicts', () => {
     await new Verdicts({ ...task, version: '2' }, again).judge(samples.slice(0, 5), { attack: false });
     expect(calls.judge).toBe(135);
     again.close();
+  });
+
+  test('a teacher who looks at the code alone is asked once about a program, whatever prompt it answers', async () => {
+    const calls = { teacher: 0, judge: 0 };
+    const task = copyTask(calls);
+    const teacher = { ...task.teacher, byContent: true };
+    // Programs are their answers here, so that two prompts' are equal.
+    const plain = { ...task, program: ({ answer }: { answer: Uint8Array }) => ({ code: answer, answerStart: 0 }) };
+    const file = join(fresh(), 'journal.jsonl');
+    const first = new Journal(file);
+    const samples = asked(plain, ['strcpy(d, s);', 'strcpy(d, s);', 'snprintf']);
+    const phases = new Phases();
+    const said = await new Verdicts(plain, first, teacher).teach(samples, { phases });
+    expect(said[0]).toEqual(said[1]);
+    expect([calls.teacher, phases.counts]).toEqual([2, { asked: 2, known: 1 }]);
+    first.close();
+    // Whatever the task: its version says nothing of the teacher.
+    const again = new Verdicts({ ...plain, version: '2' }, new Journal(file), teacher);
+    expect(await again.teach(samples, { phases })).toEqual(said);
+    expect([calls.teacher, phases.counts]).toEqual([2, { asked: 2, known: 4 }]);
+    await new Verdicts(plain, new Journal(file), { ...teacher, id: 'another' }).teach(samples);
+    expect(calls.teacher).toBe(4);
   });
 
   test('what was answered before a failure is kept', async () => {

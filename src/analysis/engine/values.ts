@@ -193,6 +193,9 @@ interface Order {
   readonly offset: number;
 }
 
+/** Orders that a path keeps, the last ones: every question about a number goes through them. Real functions have 21 at most. */
+const mostOrders = 64;
+
 /** What is known of symbols on a path. */
 export class Facts {
   readonly #ranges: Shelf<number, Range>;
@@ -244,7 +247,7 @@ export class Facts {
 
   order(a: number, b: number, offset: number): void {
     if (this.#orders.some((order) => order.a === a && order.b === b && order.offset <= offset)) return;
-    this.#orders = [...this.#orders, { a, b, offset }];
+    this.#orders = [...this.#orders.slice(1 - mostOrders), { a, b, offset }];
   }
 
   get orders(): readonly Order[] {
@@ -295,7 +298,7 @@ export class Facts {
     if (other.#orders === this.#orders) return;
     const known = new Set(this.#orders);
     const news = other.#orders.filter((order) => !known.has(order));
-    if (news.length > 0) this.#orders = [...this.#orders, ...news];
+    if (news.length > 0) this.#orders = [...this.#orders, ...news].slice(-mostOrders);
   }
 
   /** Takes over what is known of characters and marks, as a loop over all elements proves it for the whole. */

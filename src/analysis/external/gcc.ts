@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Sandbox } from '../../sandbox/index.js';
-import type { Cwe } from '../../teacher/teacher.js';
 import { CompilerAnalyser, type Diagnostic, type Pass, type Reading } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
@@ -79,14 +78,14 @@ const common = [
 ];
 
 /** Warnings outside of -fanalyzer, which names weaknesses itself. */
-const weaknesses: Readonly<Record<string, Cwe>> = {
+const weaknesses: Readonly<Record<string, Diagnostic['cwe']>> = {
   '-Warray-bounds': 'CWE-119',
   '-Wstringop-overflow': 'CWE-787',
   '-Wstringop-overread': 'CWE-125',
   '-Wformat-overflow': 'CWE-120',
   '-Wstringop-truncation': 'CWE-170',
   '-Wsizeof-pointer-memaccess': 'CWE-467',
-  '-Wuse-after-free': 'CWE-416',
+  '-Wuse-after-free': (text) => (/^free\s*\(/.test(text) ? 'CWE-415' : 'CWE-416'),
   '-Wfree-nonheap-object': 'CWE-590',
   '-Wmismatched-dealloc': 'CWE-762',
   '-Wreturn-local-addr': 'CWE-562',
@@ -98,7 +97,7 @@ const weaknesses: Readonly<Record<string, Cwe>> = {
   '-Walloc-size-larger-than': 'CWE-789',
 };
 
-function weaknessOf(option: string, message: string): Cwe | undefined {
+function weaknessOf(option: string, message: string): Diagnostic['cwe'] {
   // `-Wstringop-overflow=` has a level behind the sign.
   const cwe = weaknesses[option.replace(/=.*$/, '')];
   // strncat always ends what it writes.
@@ -134,7 +133,7 @@ export function readGccJson(said: string, unit: Unit): Reading | undefined {
         startColumn: start['byte-column'],
         ...(finish === undefined ? {} : { endLine: finish.line, endColumn: finish['byte-column'] + 1 }),
       };
-      const cwe: Cwe | undefined = metadata?.cwe === undefined ? weaknessOf(option, message) : `CWE-${metadata.cwe}`;
+      const cwe: Diagnostic['cwe'] = metadata?.cwe === undefined ? weaknessOf(option, message) : `CWE-${metadata.cwe}`;
       reading.diagnostics.push({ candidate, region, unit: 'bytes', rule: `gcc/${option}`, cwe, message });
     }
   }

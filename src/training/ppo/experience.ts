@@ -1,5 +1,6 @@
 import type { PpoConfig } from '../../config/ppo.js';
 import type { Model } from '../../native/model.js';
+import { Phases } from '../../phases.js';
 import { type AnswerReward, answerReward, batchRewards, type GuardReport, guardAnswers } from '../../reward/index.js';
 import { type Rollout, rollOut, sequenceOf } from '../../rollout/rollout.js';
 import { answerLogProbs, answerScores, answerValues } from '../../rollout/score.js';
@@ -8,7 +9,6 @@ import type { Verdicts } from '../../tasks/verdicts.js';
 import type { Verdict } from '../../teacher/teacher.js';
 import type { Tokenizer } from '../../tokenizer/index.js';
 import { explainedVariance, gaeAdvantages, groupAdvantages, moments } from './advantages.js';
-import type { Phases } from './phases.js';
 
 /** The adapters of a run, by name. undefined: the base model, or none. */
 export interface Cast {
@@ -95,8 +95,11 @@ export async function collect(
       : await answerScores(model, rollouts, { adapter: cast.rewardModel, tokens }),
   ]);
   state.normalizer ??= scores === undefined ? undefined : normalizerOf(scores, config);
-  const taught = await phases.time('teach', () => verdicts.teach(rollouts));
-  const judgements = await phases.time('judge', () => verdicts.judge(rollouts, { attack: false }));
+  const [teaching, judging] = [new Phases(), new Phases()];
+  const taught = await phases.time('teach', () => verdicts.teach(rollouts, { phases: teaching }));
+  const judgements = await phases.time('judge', () => verdicts.judge(rollouts, { attack: false, phases: judging }));
+  phases.include('teach', teaching);
+  phases.include('judge', judging);
   const { task } = verdicts;
   const { when } = config.reward.guards;
   const guarded =
