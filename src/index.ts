@@ -4,7 +4,7 @@ export { embedded as embeddedAnalyser, embeddedTeacher } from './analysis/embedd
 export { openAnalysers } from './analysis/external/index.js';
 export { type FileFindings, readSarif, type SarifLog, type SarifResult, toSarif } from './analysis/external/sarif.js';
 export { analyzeMany, type EngineOutcome, type EngineQuestion } from './analysis/many.js';
-export { ResultStore, stored } from './analysis/result-store.js';
+export { ResultStore, stored, storedTeacher } from './analysis/result-store.js';
 export {
   type BenchGenerateOptions,
   type BenchGenerateResult,

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { io, makeFolder } from '../files.js';
+import type { Phases } from '../phases.js';
+import type { Teacher, Verdict } from '../teacher/teacher.js';
 import type { Analyser, Analysis } from './analyser.js';
 
 /** Results by what they were made from: in memory, and in a folder where one is given. Values are JSON. */
@@ -59,8 +61,11 @@ export function contentKey(...parts: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex');
 }
 
-/** An analyser that looks into the store first, and is asked once where several sources are the same. Failures are not kept. */
-export function stored(analyser: Analyser, store: ResultStore<Analysis>): Analyser {
+/**
+ * An analyser that looks into the store first, and is asked once where several sources are the same. Failures are not kept. `phases` counts
+ * sources that were `asked` about and that were `known`.
+ */
+export function stored(analyser: Analyser, store: ResultStore<Analysis>, phases?: Phases): Analyser {
   const { name, id, languages } = analyser;
   return {
     ...{ name, id, languages },
@@ -70,6 +75,8 @@ export function stored(analyser: Analyser, store: ResultStore<Analysis>): Analys
       const results = new Map(keys.map((key) => [key, store.get(key)]));
       const missing = [...sourceOf].filter(([key]) => results.get(key) === undefined);
       const asked = missing.map(([, source]) => source);
+      phases?.count('asked', asked.length);
+      phases?.count('known', sources.length - asked.length);
       const made = asked.length > 0 ? await analyser.analyze(asked, options) : [];
       for (const [i, [key]] of missing.entries()) {
         const analysis = made[i] as Analysis;
@@ -77,6 +84,23 @@ export function stored(analyser: Analyser, store: ResultStore<Analysis>): Analys
         if (analysis.failure === undefined) store.set(key, analysis);
       }
       return keys.map((key) => structuredClone(results.get(key) as Analysis));
+    },
+  };
+}
+
+/** The same of a teacher. One who looks at more than the code is given back as it is: what it says belongs to its question. */
+export function storedTeacher(teacher: Teacher, store: ResultStore<Verdict>, phases?: Phases): Teacher {
+  if (!teacher.byContent) return teacher;
+  return {
+    ...teacher,
+    async judge(code, about, options) {
+      const key = contentKey('verdict', teacher.id, about.language, code);
+      const known = store.get(key);
+      phases?.count(known === undefined ? 'asked' : 'known', 1);
+      if (known !== undefined) return known;
+      const verdict = await teacher.judge(code, about, options);
+      if (!verdict.counts?.unanswered) store.set(key, verdict);
+      return verdict;
     },
   };
 }

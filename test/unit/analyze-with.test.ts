@@ -56,8 +56,8 @@ describe.skipIf(gcc === undefined)(`with gcc ${gcc?.version ?? `(left out: ${noI
     const found = twice.findings.map(({ cwe, line }: { cwe: string; line: number }) => `${cwe} ${line}`);
     expect(found).toContain('CWE-415 3');
     expect(new Set(found).size).toBe(found.length);
-    // From the folder, the second time.
-    expect(readdirSync(cache, { recursive: true }).filter((name) => `${name}`.endsWith('.json'))).toHaveLength(1);
+    // From the folder, the second time: the engine on both, gcc on the one that compiles.
+    expect(readdirSync(cache, { recursive: true }).filter((name) => `${name}`.endsWith('.json'))).toHaveLength(3);
     expect((await run()).stdout).toBe(stdout);
   });
 
@@ -68,6 +68,16 @@ describe.skipIf(gcc === undefined)(`with gcc ${gcc?.version ?? `(left out: ${noI
     const doubleFree = results.find(({ cwes }) => cwes.includes('CWE-415'));
     expect(doubleFree).toMatchObject({ file: 'sub dir/twice.c', region: { startLine: 3 }, severity: 'high' });
   });
+});
+
+test('--timings says on stderr what the time went into, and what the cache saved', async () => {
+  const run = () => analyze(join(folder, 'code'), '--cache', join(folder, 'timed'), '--timings', '--json');
+  const first = await run();
+  expect(first.stderr).toMatch(/^[\d.]+ s: parse [\d.]+, walk [\d.]+, credit [\d.]+; cache: 0 known, 2 asked\n$/);
+  const second = await run();
+  expect(second.stderr).toMatch(/^[\d.]+ s; cache: 2 known, 0 asked\n$/);
+  expect(second.stdout).toBe(first.stdout);
+  expect((await analyze(join(folder, 'code'), '--json')).stderr).toBe('');
 });
 
 test('an analyser that there is not is bad usage; Python wants one that knows it', async () => {
