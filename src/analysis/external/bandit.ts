@@ -3,57 +3,29 @@ import { SrcodeError } from '../../errors.js';
 import type { Sandbox } from '../../sandbox/index.js';
 import type { Cwe, Finding } from '../../teacher/teacher.js';
 import type { Analyser, Analysis, SourceCode } from '../analyser.js';
-import { distinct, halving, inGroups } from './groups.js';
+import { openFileAnalyser } from './file-analyser.js';
+import { distinct } from './groups.js';
 import { SourceLines } from './source-lines.js';
-import { findTool, type Tool, toolFailed, toolLimits } from './tools.js';
-
-/** Changes whenever a finding may change. */
-const rulesVersion = 1;
+import { findTool, type Tool } from './tools.js';
 
 export function findBandit(sandbox: Sandbox): Promise<Tool | undefined> {
   return findTool(sandbox, ['bandit']);
 }
 
 /** Bandit, for Python. Undefined where it is not, on the sandbox's PATH. */
-export async function openBandit(
+export function openBandit(
   sandbox: Sandbox,
   { batchSize = 100 }: { batchSize?: number } = {},
 ): Promise<Analyser | undefined> {
-  const tool = await findBandit(sandbox);
-  if (tool === undefined) return undefined;
-  return {
-    name: 'bandit',
-    id: `bandit ${tool.version} rules ${rulesVersion}`,
-    languages: ['python'],
-    async analyze(sources, { signal } = {}) {
-      const analyses: Analysis[] = [];
-      for (const group of inGroups(sources, Math.ceil(sources.length / batchSize))) {
-        analyses.push(...(await halving(group, (half) => run(sandbox, tool, half, signal))));
-      }
-      return analyses;
-    },
-  };
-}
-
-async function run(
-  sandbox: Sandbox,
-  { command }: Tool,
-  sources: readonly SourceCode[],
-  signal: AbortSignal | undefined,
-): Promise<Analysis[] | undefined> {
-  const names = sources.map((_, i) => `source${i}.py`);
-  const result = await sandbox.run({
+  return openFileAnalyser(sandbox, {
+    ...{ name: 'bandit', rulesVersion: 1, batchSize, failed: [2] },
+    extensions: { python: 'py' },
     // Comments that switch it off are the model's word.
-    argv: [command, '--quiet', '--format', 'json', '--ignore-nosec', ...names],
-    files: Object.fromEntries(sources.map(({ code }, i) => [names[i] as string, code])),
-    limits: toolLimits,
-    signal,
+    flags: ['--quiet', '--format', 'json', '--ignore-nosec'],
+    // 1 when it found something.
+    read: ({ status, stdout }, sources, names) =>
+      status === null || status > 1 ? undefined : readBandit(stdout.toString('utf8'), sources, names),
   });
-  if (result.status === 2 || result.status === 127) throw toolFailed('bandit', result);
-  // 1 when it found something.
-  return result.status === null || result.status > 1
-    ? undefined
-    : readBandit(result.stdout.toString('utf8'), sources, names);
 }
 
 const reportSchema = z.object({

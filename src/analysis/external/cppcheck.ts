@@ -1,71 +1,31 @@
-import { availableParallelism } from 'node:os';
-import { inParallel } from '../../parallel.js';
 import type { Sandbox } from '../../sandbox/index.js';
 import type { Finding } from '../../teacher/teacher.js';
 import type { Analyser, Analysis, SourceCode } from '../analyser.js';
 import { severityOf } from '../severity.js';
-import { distinct, halving, inGroups } from './groups.js';
+import { openFileAnalyser } from './file-analyser.js';
+import { distinct } from './groups.js';
 import { SourceLines } from './source-lines.js';
-import { findTool, type Tool, toolFailed, toolLimits } from './tools.js';
-
-/** Changes whenever a finding may change. */
-const rulesVersion = 1;
+import { findTool, type Tool } from './tools.js';
 
 export function findCppcheck(sandbox: Sandbox): Promise<Tool | undefined> {
   return findTool(sandbox, ['cppcheck']);
 }
 
 /** cppcheck, for C and C++: it finds little and is seldom wrong. Undefined where it is not. */
-export async function openCppcheck(
+export function openCppcheck(
   sandbox: Sandbox,
   { batchSize = 48 }: { batchSize?: number } = {},
 ): Promise<Analyser | undefined> {
-  const tool = await findCppcheck(sandbox);
-  if (tool === undefined) return undefined;
-  return {
-    name: 'cppcheck',
-    id: `cppcheck ${tool.version} rules ${rulesVersion}`,
-    languages: ['c', 'cpp'],
-    async analyze(sources, { signal } = {}) {
-      const analyses: Analysis[] = new Array(sources.length);
-      const groups = inGroups(
-        [...sources.entries()],
-        Math.max(Math.ceil(sources.length / batchSize), availableParallelism()),
-      );
-      await inParallel(
-        groups.map((group) => async () => {
-          const done = await halving(
-            group.map(([, source]) => source),
-            (half) => run(sandbox, tool, half, signal),
-          );
-          for (const [i, [index]] of group.entries()) analyses[index] = done[i] as Analysis;
-        }),
-        availableParallelism(),
-      );
-      return analyses;
-    },
-  };
-}
-
-/** A file for each source, all in one process. */
-async function run(
-  sandbox: Sandbox,
-  { command }: Tool,
-  sources: readonly SourceCode[],
-  signal: AbortSignal | undefined,
-): Promise<Analysis[] | undefined> {
-  const names = sources.map(({ language }, i) => `source${i}.${language === 'cpp' ? 'cpp' : 'c'}`);
-  const result = await sandbox.run({
+  return openFileAnalyser(sandbox, {
+    ...{ name: 'cppcheck', rulesVersion: 1, batchSize, failed: [] },
+    extensions: { c: 'c', cpp: 'cpp' },
     // Without --quiet its progress stands between the elements.
-    argv: [command, '--quiet', '--xml', '--enable=warning,portability', '--max-configs=4', ...names],
-    files: Object.fromEntries(sources.map(({ code }, i) => [names[i] as string, code])),
-    limits: toolLimits,
-    signal,
+    flags: ['--quiet', '--xml', '--enable=warning,portability', '--max-configs=4'],
+    read: ({ status, stderr }, sources, names) => {
+      const xml = stderr.toString('utf8');
+      return status !== 0 || !xml.includes('</results>') ? undefined : readCppcheck(xml, sources, names);
+    },
   });
-  if (result.status === 127) throw toolFailed('cppcheck', result);
-  const xml = result.stderr.toString('utf8');
-  if (result.status !== 0 || !xml.includes('</results>')) return undefined;
-  return readCppcheck(xml, sources, names);
 }
 
 /** Reads its XML, version 2. @internal */
