@@ -26,21 +26,22 @@ export interface EngineCost {
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
 export const engineId = 'embedded-1';
 
-let parser: CParser | undefined;
+const parsers = new Map<Language, CParser>();
 
-/** Loads the parser; once, before {@link analyze}. @throws ERR_IO where the grammar is not to be found. */
-export async function loadEngine(): Promise<void> {
-  parser ??= await CParser.load();
+/** Loads the parsers of languages; once, before {@link analyze}. @throws ERR_IO where a grammar is not to be found. */
+export async function loadEngine(languages: Iterable<Language> = ['c']): Promise<void> {
+  for (const language of new Set(languages))
+    if (!parsers.has(language)) parsers.set(language, await CParser.load(language));
 }
 
 /**
  * Judges code in this process: what is wrong with it, and which of it implements security. The code need be neither complete nor
  * compilable; what was cut off is read up to its last whole statement. What it took is added to `cost`.
  */
-export function analyze(code: Uint8Array, _about: { language: Language }, cost?: EngineCost): Analysis {
+export function analyze(code: Uint8Array, { language }: { language: Language }, cost?: EngineCost): Analysis {
+  const parser = parsers.get(language);
   if (parser === undefined)
-    throw new SrcodeError('ERR_INVALID_ARG', 'analyze needs its parser: await loadEngine() once before');
-  const { parse } = parser;
+    throw new SrcodeError('ERR_INVALID_ARG', `analyze needs its parser: await loadEngine(['${language}']) once before`);
   let began = performance.now();
   const lap = (part: keyof EngineCost): void => {
     const now = performance.now();
@@ -48,7 +49,7 @@ export function analyze(code: Uint8Array, _about: { language: Language }, cost?:
     began = now;
   };
   const source = parser.parse(code);
-  const program = new Program(source, (expansion) => parse.call(parser, expansion));
+  const program = new Program(source, (expansion) => parser.parse(expansion));
   lap('parse');
   const { findings, credits } = judge(program, families, () => lap('walk'));
   lap('credit');

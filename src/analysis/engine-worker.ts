@@ -4,5 +4,8 @@ import { type EngineQuestion, measured } from './many.js';
 
 /** A thread of the engine: see {@link WorkerPool}. */
 await loadEngine();
-parentPort?.on('message', (question: EngineQuestion) => parentPort?.postMessage(measured(question)));
+parentPort?.on('message', async (question: EngineQuestion) => {
+  await loadEngine([question.language]);
+  parentPort?.postMessage(measured(question));
+});
 parentPort?.postMessage('ready');

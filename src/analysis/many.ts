@@ -38,7 +38,7 @@ export async function analyzeMany(
   sources: readonly EngineQuestion[],
   { signal, phases }: { signal?: AbortSignal | undefined; phases?: Phases | undefined } = {},
 ): Promise<EngineOutcome[]> {
-  await loadEngine();
+  await loadEngine(sources.map(({ language }) => language));
   const taken = ({ outcome, cost }: Measured): EngineOutcome => {
     for (const [part, seconds] of Object.entries(cost)) phases?.add(part, seconds);
     return outcome;

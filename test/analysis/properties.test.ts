@@ -10,7 +10,7 @@ type Weaker = (root: CNode, text: string, span: Span) => { type: string; codes: 
 const { weaker } = (await import(join(import.meta.dirname, '../../scripts/analysis/weaker.mjs'))) as { weaker: Weaker };
 const parser = await CParser.load();
 
-beforeAll(loadEngine);
+beforeAll(() => loadEngine());
 
 const findsMore = (mutant: Analysis, whole: Analysis): boolean =>
   mutant.findings.some(

@@ -1,4 +1,5 @@
-import { decodeBytes } from '../syntax/bytes.js';
+import { lower } from '../cpp/lower.js';
+import { type DecodedBytes, decodeBytes } from '../syntax/bytes.js';
 import { Grammar } from '../syntax/grammar.js';
 import type { SyntaxNode } from '../syntax/node.js';
 import { Source } from '../syntax/source.js';
@@ -12,19 +13,24 @@ export type CNode = SyntaxNode;
 /** Parsed C. */
 export type CSource = Source;
 
-/** A C parser in this process. Code of any kind parses: what is broken is marked so. */
+/** A parser of C, or of C++ in the words of C, in this process. Code of any kind parses: what is broken is marked so. */
 export class CParser {
-  static #shared: Promise<CParser> | undefined;
+  static readonly #shared = new Map<string, Promise<CParser>>();
   readonly #grammar: Grammar;
+  readonly #language: 'c' | 'cpp';
 
-  private constructor(grammar: Grammar) {
+  private constructor(grammar: Grammar, language: 'c' | 'cpp') {
     this.#grammar = grammar;
+    this.#language = language;
   }
 
   /** The process's parser; it has no state between two calls. @throws ERR_IO where the grammar is not to be found. */
-  static load(): Promise<CParser> {
-    CParser.#shared ??= Grammar.load('tree-sitter-c').then((grammar) => new CParser(grammar));
-    return CParser.#shared;
+  static load(language: 'c' | 'cpp' = 'c'): Promise<CParser> {
+    const shared =
+      CParser.#shared.get(language) ??
+      Grammar.load(`tree-sitter-${language}`).then((grammar) => new CParser(grammar, language));
+    CParser.#shared.set(language, shared);
+    return shared;
   }
 
   /**
@@ -35,11 +41,17 @@ export class CParser {
     const decoded = decodeBytes(code);
     const said = withoutOpenComment(decoded.text);
     const whole = this.#grammar.parse(said);
-    if (!whole.broken) return new Source(decoded, whole, said === decoded.text);
+    if (!whole.broken) return this.#source(decoded, whole, said === decoded.text);
     const { text, position } = repair(said, whole);
-    if (text === said) return new Source(decoded, whole, false);
+    if (text === said) return this.#source(decoded, whole, false);
     const repaired = this.#grammar.parse(text, position);
-    return new Source(decoded, brokenLength(repaired) <= brokenLength(whole) ? repaired : whole, false);
+    return this.#source(decoded, brokenLength(repaired) <= brokenLength(whole) ? repaired : whole, false);
+  }
+
+  #source(decoded: DecodedBytes, tree: CNode, parseOk: boolean): CSource {
+    if (this.#language === 'c') return new Source(decoded, tree, parseOk);
+    const { root, words } = lower(tree, decoded.text, Source.endOf(decoded, tree));
+    return new Source(decoded, root, parseOk, words);
   }
 }
 

@@ -6,6 +6,7 @@ import { compare, impossible } from './conditions.js';
 import { knownConstants, macroValue, numberLiteral, stringLiteral } from './constants.js';
 import { attend } from './duties.js';
 import { join, mergeValues } from './joins.js';
+import { concatenated } from './library.js';
 import { assign, convert, copyRecord, move, read } from './memory.js';
 import { isPointer, pointerTo } from './symbols.js';
 import { intType, longType, rangeOf, sizeType, unknownType } from './types.js';
@@ -240,6 +241,8 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
     const by = scaleLinear(index.number, operator === '-' ? -bytes : bytes);
     return move(walk, pointer, by, index.source, state);
   }
+  // Of texts in C++: no pointers of C can be added.
+  if (pa && pb && operator === '+') return concatenated(walk, node, a, b, state);
   if (pa && pb && operator === '-') {
     const [t1, t2] = [a.targets[0], b.targets[0]];
     if (t1 !== undefined && t2 !== undefined && t1.region.id === t2.region.id) {

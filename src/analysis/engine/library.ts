@@ -122,6 +122,7 @@ const allocators: Readonly<Record<string, readonly number[]>> = {
 
 /** The sizes that an allocation is made of; undefined for a function that is none. */
 export function allocation(name: string): readonly number[] | undefined {
+  if (name.startsWith('operator new')) return name.startsWith('operator new[]') ? [0, 1] : [0];
   return Object.hasOwn(allocators, name)
     ? allocators[name]
     : name === 'realloc'
@@ -133,7 +134,9 @@ export function allocation(name: string): readonly number[] | undefined {
 
 /** The argument that a function frees. */
 export function freed(name: string): number | undefined {
-  return /^(free|kfree|vfree|kvfree|av_free|g_free|OPENSSL_free|xmlFree|sqlite3_free|cfree)$/.test(name)
+  return /^(free|kfree|vfree|kvfree|av_free|g_free|OPENSSL_free|xmlFree|sqlite3_free|cfree|operator delete(\[\])?)$/.test(
+    name,
+  )
     ? 0
     : undefined;
 }
@@ -192,6 +195,18 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
         source: walk.content(text, state).source,
         origin,
       };
+    }
+    case 'operator>>': {
+      const target = value(0);
+      if (target !== undefined) readInto(walk, target, origin, state);
+      return walk.fresh(unknownType, Source.own, { origin });
+    }
+    case 'unique_ptr': {
+      // It frees what it is given, wherever its block is left.
+      const given = value(0);
+      if (given === undefined || !walk.holds(node)) return given;
+      for (const { region } of given.targets) state.lives.set(region.id, 'given away');
+      return given;
     }
     case 'strdup':
     case 'strndup':
@@ -445,13 +460,13 @@ function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value
     }
   }
   const old = /^realloc/.test(name) ? args[0]?.value : undefined;
-  const result = heap(walk, event, bytes, !/^(xmalloc|g_malloc|alloca)$/.test(name));
+  const result = heap(walk, event, bytes, !/^(xmalloc|g_malloc|alloca|operator new(\[\])?( 0)?)$/.test(name));
   if (name === 'alloca') for (const { region } of result.targets) state.lives.set(region.id, 'given away');
   const region = result.targets[0]?.region as Region;
   if (old === undefined) {
     state.store.set(`${region.id}[]`, {
       ...walk.fresh(charType, Source.own),
-      ...(!/calloc|zalloc|mallocz/.test(name) && { uninitialised: true }),
+      ...(!/calloc|zalloc|mallocz| 0$/.test(name) && { uninitialised: true }),
     });
     if (/calloc|zalloc|mallocz/.test(name)) state.store.set(`${region.id}#`, walk.constant(0, sizeType));
   } else {
@@ -524,6 +539,39 @@ function fill(walk: Walk, buffer: Value, state: State, length: Range | null): vo
     { source: Source.input, ...(length !== null && { length: lengthUpTo(walk, length.hi) }) },
     state,
   );
+}
+
+// `in >> x`: into text that makes room for it, or into a number.
+function readInto(walk: Walk, target: Value, origin: Origin, state: State): void {
+  const region = target.targets[0]?.region;
+  if (region === undefined) return;
+  const { type } = region;
+  if (type.kind !== 'pointer') state.store.set(region.id, walk.fresh(type, Source.input, { origin }));
+  else state.store.set(region.id, textOf(walk, origin, [walk.fresh(charType, Source.input)], null, state));
+}
+
+/** Text of its own, that a call or an operator gives. */
+function textOf(
+  walk: Walk,
+  { node, callee }: Origin,
+  contents: readonly Value[],
+  length: Linear | null,
+  state: State,
+): Value {
+  const id = `text${node.start}~${walk.frame.id}`;
+  const type: CType = { kind: 'array', of: charType, length: null };
+  const region: Region = { id, kind: 'outside', size: null, type, node, frame: 0 };
+  const source = Math.max(...contents.map((content) => content.source)) as Source;
+  walk.setText(region, { source, parts: contents.flatMap(partsOf), ...(length !== null && { length }) }, state);
+  const origin = { node, callee };
+  return walk.fresh(charPointer, source, { nullable: 'no', origin, targets: [{ region, offset: constant(0) }] });
+}
+
+/** `a + b` of two texts that make room for themselves. */
+export function concatenated(walk: Walk, node: CNode, a: Value, b: Value, state: State): Value {
+  const contents = [walk.content(a, state), walk.content(b, state)];
+  const length = sum(walk, walk.length(a, state), walk.length(b, state), state);
+  return textOf(walk, { node, callee: '' }, contents, length, state);
 }
 
 function lengthUpTo(walk: Walk, most: number): Linear {

@@ -57,7 +57,7 @@ export class Program {
   constructor(source: CSource, parse: (code: Uint8Array) => CSource) {
     this.source = source;
     this.#parse = parse;
-    this.#end = source.root.end + 1;
+    this.#end = source.end;
     this.#budget = 16_384 + 4 * source.root.end;
     this.#collect(source.root);
     this.#references(source.root);
@@ -73,7 +73,7 @@ export class Program {
   /** Where a node is in the code: what a macro became is where the macro is used. */
   origin(node: CNode): CNode {
     let at = node;
-    while (at.start >= this.source.root.end + 1 && at.parent !== null) at = at.parent;
+    while (!this.source.has(at) && at.parent !== null) at = at.parent;
     return at;
   }
 
@@ -98,7 +98,7 @@ export class Program {
     if (!source.parseOk || value === undefined || levelOf(call) + heightOf(value) > deepest) return undefined;
     const base = this.#end;
     this.#expanded.push({ base, source });
-    this.#end += source.root.end + 1;
+    this.#end += source.end;
     const expansion = moved(value, base, call);
     this.#expansions.set(call, expansion);
     return expansion;
@@ -157,10 +157,15 @@ export class Program {
           this.#records(item);
           this.#typedef(item);
           break;
+        case 'class_specifier':
         case 'struct_specifier':
         case 'union_specifier':
         case 'enum_specifier':
           this.#records(item);
+          this.#members(item);
+          break;
+        case 'field_declaration':
+          this.#globals(item);
           break;
         case 'preproc_def': {
           const name = child(item, 'name');
@@ -191,8 +196,6 @@ export class Program {
         case 'linkage_specification':
         case 'namespace_definition':
         case 'declaration_list':
-        case 'class_specifier':
-        case 'field_declaration_list':
         case 'template_declaration':
         case 'ERROR':
           this.#collect(item);
@@ -201,10 +204,18 @@ export class Program {
     }
   }
 
+  // The functions of a class, and its fields, which they name as if they were global.
+  #members(node: CNode): void {
+    const body = child(node, 'body');
+    if (body === undefined) return;
+    if (node.type === 'class_specifier' || body.children.some(({ type }) => type === 'function_definition'))
+      this.#collect(body);
+  }
+
   #records(node: CNode): void {
     for (const at of descendants(node)) {
       if (at.type === 'enum_specifier') this.#enumerators(at);
-      if (at.type !== 'struct_specifier' && at.type !== 'union_specifier') continue;
+      if (!/^(struct|union|class)_specifier$/.test(at.type)) continue;
       const body = child(at, 'body');
       if (body === undefined) continue;
       const name = child(at, 'name');
@@ -284,7 +295,9 @@ export class Program {
         parameters.push({ name: found.name, type, node: found.node, constant });
       else parameters.push({ name: '', type: this.type(child(parameter, 'type')), node: parameter, constant });
     }
-    this.functions.set(name, { name, node, body, parameters, result });
+    // Another one of that name, of another class or under another condition, is none that is called.
+    const key = this.functions.has(name) ? `${name}@${node.start}` : name;
+    this.functions.set(key, { name: key, node, body, parameters, result });
   }
 
   #references(root: CNode): void {

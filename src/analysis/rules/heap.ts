@@ -51,6 +51,13 @@ export const heap: RuleFamily = {
       finds: 'free of memory that no allocation gave',
       discharge: '',
     },
+    {
+      id: 'free-mismatch',
+      cwe: 'CWE-762',
+      kind: 'lifetime',
+      finds: 'memory of new, new[] or malloc freed by another one’s delete, delete[] or free',
+      discharge: 'the release that belongs to the allocation',
+    },
   ],
 
   access(walk, { node, base, pointer, state }) {
@@ -63,6 +70,7 @@ export const heap: RuleFamily = {
     if (argument !== undefined) {
       if (walk.isNull(argument.value, state.facts) === 'yes') return;
       free(walk, node, argument.node, argument.value, state);
+      mismatch(walk, node, name, argument.value);
       return;
     }
     if (allocation(name) !== undefined) return;
@@ -150,5 +158,19 @@ function free(walk: Walk, node: CNode, argument: CNode, pointer: Value, state: S
     } else if (region.kind === 'heap' && (offset.symbol !== 0 || offset.offset !== 0)) {
       walk.report('free-inside', node, `${walk.text(argument)} does not lead to the start of its allocation`);
     }
+  }
+}
+
+function mismatch(walk: Walk, node: CNode, name: string, { targets }: Value): void {
+  const family = (callee: string): string =>
+    /^operator (new|delete)/.test(callee) ? (callee.includes('[]') ? '[]' : 'one') : 'C';
+  for (const { region } of targets) {
+    if (region.kind !== 'heap' || region.node.type !== 'call_expression') continue;
+    if (family(walk.calleeOf(region.node)) === family(name)) continue;
+    walk.report(
+      'free-mismatch',
+      node,
+      `${walk.text(region.node).slice(0, 40)} and ${walk.text(node).slice(0, 40)} do not belong together`,
+    );
   }
 }

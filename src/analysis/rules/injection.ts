@@ -97,6 +97,8 @@ const openers: Readonly<Record<string, number>> = {
   rename: 0,
   chmod: 0,
   dlopen: 0,
+  // Of C++: what its constructor and open() do.
+  fstream: 0,
 };
 
 const shell: bigint = characterSet((code) => !/[\w ./,:@%+=-]/.test(String.fromCharCode(code)));

@@ -7,16 +7,33 @@ export class Source {
   readonly root: SyntaxNode;
   /** Whether all of it parses, as it came. */
   readonly parseOk: boolean;
+  /** Behind all positions of its nodes. */
+  readonly end: number;
   readonly #decoded: DecodedBytes;
+  readonly #words: string;
 
-  constructor(decoded: DecodedBytes, root: SyntaxNode, parseOk: boolean) {
+  /** @param words - What nodes say that is not in the code; it lies behind the code, from {@link Source.endOf} on. */
+  constructor(decoded: DecodedBytes, root: SyntaxNode, parseOk: boolean, words = '') {
     this.#decoded = decoded;
+    this.#words = words;
     this.root = root;
     this.parseOk = parseOk;
+    this.end = Source.endOf(decoded, root) + words.length;
+  }
+
+  /** Behind the code and its tree. */
+  static endOf({ text }: DecodedBytes, { end }: SyntaxNode): number {
+    return Math.max(text.length, end) + 1;
   }
 
   text({ start, end }: Pick<SyntaxNode, 'start' | 'end'>): string {
-    return this.#decoded.text.slice(start, end);
+    const words = this.end - this.#words.length;
+    return start < words ? this.#decoded.text.slice(start, end) : this.#words.slice(start - words, end - words);
+  }
+
+  /** Whether a position is one of the code. */
+  has({ start }: Pick<SyntaxNode, 'start'>): boolean {
+    return start < this.end - this.#words.length;
   }
 
   /**
