@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
 });
 const { language, out } = values;
 const seed = Number(values.seed);
-const seeds = [...positionals.flatMap(seedsIn), ...ownSeeds(seed)];
+const seeds = [...positionals.flatMap(seedsIn), ...ownSeeds(seed, language)];
 const started = Date.now();
 const until = started + Number(values.seconds ?? (values.inputs === undefined ? 60 : 1e9)) * 1000;
 const failures = new Map();
@@ -111,7 +111,7 @@ async function fuzz(from, count) {
       sums.cpu = ended + message.cpu;
       if (message.times.analyze > sums.slowest.analyze)
         sums.slowest = { ...message.times, index: done, bytes: message.bytes };
-      if (sums.inputs % 1000 === 0) tell(message);
+      if (done % 1000 === 999) tell(message);
     }
     if (gone !== undefined) {
       const index = at ?? next;
@@ -145,7 +145,7 @@ async function fuzz(from, count) {
 
 function tell({ rss, cpu }) {
   sums.rss.push(Math.round(rss / 2 ** 20));
-  if (sums.inputs % 5000 === 0)
+  if (sums.rss.length % 5 === 0)
     console.log(
       `${sums.inputs} inputs, ${(cpu / 1000).toFixed(0)} CPU-s, RSS ${sums.rss.at(-1)} MB, ${failures.size} distinct failures`,
     );

@@ -348,8 +348,11 @@ function spoil(code, random) {
 
 // ---- seeds
 
-/** C that this repository makes itself: answers to prompts of the family, and documents for pretraining. */
-export function ownSeeds(seed) {
+/** What this repository makes itself: C that answers prompts of the family, documents for pretraining; of other languages, constructs. */
+export function ownSeeds(seed, language) {
+  if (language === 'python') {
+    return Array.from({ length: 200 }, (_, i) => constructs(new RandomStream(seed, 1e9 + i), language));
+  }
   return Array.from({ length: 150 }, (_, i) => {
     const prompt = familyPrompt('train', seed, i);
     const { secure, insecure } = referenceAnswers(prompt);

@@ -36,7 +36,7 @@ export class Fuzzed {
     this.#killed = false;
     this.#at = undefined;
     const child = fork(program, {
-      execArgv: ['--max-old-space-size=1500'],
+      execArgv: ['--max-old-space-size=1500', '--expose-gc'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child = child;
