@@ -1,4 +1,4 @@
-import { partsOf, type Symbols } from './symbols.js';
+import { distances, partsOf, type Symbols } from './symbols.js';
 import { unknownType } from './types.js';
 import { type Facts, type Linear, type Source, State, type Value } from './values.js';
 
@@ -96,8 +96,9 @@ function relate(symbols: Symbols, merged: number, one: Linear, a: State, two: Li
     [bounds(one, a), two, b],
     [bounds(two, b), one, a],
   ] as const) {
+    const near = distances(other.symbol, otherState.facts);
     for (const bound of mine) {
-      if (bound.scale === 1 && symbols.atMost(other, bound, otherState.facts))
+      if (bound.scale === 1 && symbols.atMost(other, bound, otherState.facts, near))
         facts.order(merged, bound.symbol, bound.offset);
     }
   }

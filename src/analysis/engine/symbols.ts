@@ -81,22 +81,16 @@ export class Symbols {
       : { lo: hi * scale + offset, hi: lo * scale + offset };
   }
 
-  /** Whether `a ≤ b` on this path, for certain. */
-  atMost(a: Linear, b: Linear, facts: Facts): boolean {
+  /**
+   * Whether `a ≤ b` on this path, for certain.
+   * @param near - The {@link distances} from a, where many are asked for.
+   */
+  atMost(a: Linear, b: Linear, facts: Facts, near?: ReadonlyMap<number, number>): boolean {
     if (this.range(a, facts).hi <= this.range(b, facts).lo) return true;
     if (a.symbol === b.symbol && a.scale === b.scale) return a.offset <= b.offset;
     if (a.scale !== b.scale || a.scale <= 0) return false;
     const slack = (b.offset - a.offset) / a.scale;
-    return this.#reaches(a.symbol, b.symbol, slack, facts, 3);
-  }
-
-  #reaches(from: number, to: number, slack: number, facts: Facts, depth: number): boolean {
-    for (const { a, b, offset } of facts.orders) {
-      if (a !== from) continue;
-      if (b === to && offset <= slack) return true;
-      if (depth > 1 && this.#reaches(b, to, slack - offset, facts, depth - 1)) return true;
-    }
-    return false;
+    return ((near ?? distances(a.symbol, facts)).get(b.symbol) ?? Infinity) <= slack;
   }
 
   /** Whether a loop counts the number up. */
@@ -126,6 +120,22 @@ export class Symbols {
     if (known !== undefined) return known ? 'yes' : 'no';
     return (this.#births[symbol] as Birth).nullable;
   }
+}
+
+/** How far a symbol is from others at most, over up to three orders: `from ≤ other + distance`. */
+export function distances(from: number, { orders }: Facts): ReadonlyMap<number, number> {
+  const found = new Map([[from, 0]]);
+  for (let round = 0; round < 3; round++) {
+    let closer = false;
+    for (const { a, b, offset } of orders) {
+      const distance = (found.get(a) ?? Infinity) + offset;
+      if (distance >= (found.get(b) ?? Infinity)) continue;
+      found.set(b, distance);
+      closer = true;
+    }
+    if (!closer) break;
+  }
+  return found;
 }
 
 export function pointerTo(region: Region): Value {
