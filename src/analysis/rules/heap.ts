@@ -87,10 +87,10 @@ export const heap: RuleFamily = {
 
   leave(walk, { node, value, frame, state }) {
     open(walk, node, value, frame, state);
+    const holders = holdersOf(state);
     for (const [id, life] of state.lives) {
       if (life !== 'live') continue;
-      const region = regionOf(id, state);
-      const held = [...state.store].filter(([, kept]) => kept.targets.some((target) => target.region.id === id));
+      const { region, held } = holders.get(id) ?? { region: undefined, held: [] };
       if (region === undefined || (region.frame !== frame.id && frame.caller !== null)) continue;
       if (value?.targets.some((target) => target.region.id === id)) continue;
       // The caller may take the record apart.
@@ -123,12 +123,20 @@ function open(walk: Walk, node: CNode, value: Value | null, frame: Frame, state:
   }
 }
 
-function regionOf(id: string, state: State): Value['targets'][number]['region'] | undefined {
-  for (const value of state.store.values()) {
-    const target = value.targets.find(({ region }) => region.id === id);
-    if (target !== undefined) return target.region;
+type Region = Value['targets'][number]['region'];
+
+/** The memory that lives, and what leads to it. */
+function holdersOf({ lives, store }: State): Map<string, { region: Region; held: [key: string, value: Value][] }> {
+  const holders = new Map<string, { region: Region; held: [string, Value][] }>();
+  for (const [key, value] of store) {
+    for (const { region } of value.targets) {
+      if (lives.get(region.id) !== 'live') continue;
+      const known = holders.get(region.id);
+      if (known === undefined) holders.set(region.id, { region, held: [[key, value]] });
+      else if (known.held.at(-1)?.[0] !== key) known.held.push([key, value]);
+    }
   }
-  return undefined;
+  return holders;
 }
 
 function use(walk: Walk, node: CNode, base: CNode, pointer: Value, state: State): void {
