@@ -24,6 +24,10 @@ test.skipIf(!existsSync(sven))(
       for (const [path, value] of Object.entries(row)) expect(value, path).toBeTypeOf('number');
     }
     const line = JSON.parse(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '');
-    expect(Object.keys(line.time.phases)).toEqual(expect.arrayContaining(['generate', 'teach', 'guard', 'update']));
+    const engine = ['teach/parse', 'teach/walk', 'teach/credit'];
+    expect(Object.keys(line.time.phases)).toEqual(
+      expect.arrayContaining(['generate', 'teach', ...engine, 'guard', 'update']),
+    );
+    expect(line.time.counts['teach/asked'] + line.time.counts['teach/known']).toBe(size.prompts);
   },
 );
