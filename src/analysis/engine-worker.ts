@@ -3,7 +3,6 @@ import { loadEngine } from './analysis.js';
 import { type EngineQuestion, measured } from './many.js';
 
 /** A thread of the engine: see {@link WorkerPool}. */
-await loadEngine();
 parentPort?.on('message', async (question: EngineQuestion) => {
   await loadEngine([question.language]);
   parentPort?.postMessage(measured(question));

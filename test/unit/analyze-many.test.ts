@@ -11,7 +11,7 @@ import { buildCli, root } from '../support/cli.js';
 
 beforeAll(async () => {
   buildCli();
-  await loadEngine();
+  await loadEngine(['c', 'cpp']);
 });
 
 /** Functions of the embedded tasks, secure and not, the last of each four cut off. */
@@ -25,7 +25,11 @@ function functions(count: number): Uint8Array[] {
 }
 
 test('threads say what this one says, in order', () => {
-  const codes = functions(160);
+  // Every fourth as C++, which has a grammar of its own.
+  const sources = functions(160).map((code, i) => ({
+    code,
+    language: i % 4 === 0 ? ('cpp' as const) : ('c' as const),
+  }));
   // The threads' script is JavaScript: they are had from the build. They come when there has been enough to do.
   const script = `
     import { syncBuiltinESMExports } from 'node:module';
@@ -36,19 +40,19 @@ test('threads say what this one says, in order', () => {
     };
     syncBuiltinESMExports();
     const { analyzeMany } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist/analysis/many.js')).href)});
-    const sources = JSON.parse(process.argv[1]).map((text) => ({ code: Buffer.from(text), language: 'c' }));
+    const sources = JSON.parse(process.argv[1]).map(({ text, language }) => ({ code: Buffer.from(text), language }));
     let outcomes;
     for (let round = 0; round < 100 && started === 0; round++) outcomes = await analyzeMany(sources);
     outcomes = [outcomes, await analyzeMany(sources)];
     console.log(JSON.stringify({ outcomes, started }));
   `;
-  const texts = JSON.stringify(codes.map((code) => Buffer.from(code).toString()));
+  const texts = JSON.stringify(sources.map(({ code, language }) => ({ text: `${Buffer.from(code)}`, language })));
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, texts], {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   });
   const { outcomes, started } = JSON.parse(said);
-  const here = codes.map((code) => analyze(code, { language: 'c' }));
+  const here = sources.map(({ code, language }) => analyze(code, { language }));
   expect(outcomes).toEqual([here, here]);
   expect(here.some(({ spans }) => spans.length > 0)).toBe(true);
   expect(started).toBe(availableParallelism() > 1 ? availableParallelism() : 0);
