@@ -77,11 +77,11 @@ function piecesOf(preprocessed: string): Pieces {
     const file = /^# \d+ "([^"]*)"/.exec(line)?.[1];
     if (file !== undefined) builtIn = /^<(?!stdin)/.test(file);
     // The compiler defines its own macros again.
-    else if (builtIn) continue;
+    else if (builtIn || line === '') continue;
     else if (line.startsWith('#')) add(line, /^#(?:define|undef) (\w+)/.exec(line)?.slice(1) ?? []);
     else {
       code += `${line}\n`;
-      if (!/[;}]\s*$/.test(line)) continue;
+      if (!line.endsWith(';') && !line.endsWith('}')) continue;
       const { whole, rest } = declarations(code);
       for (const declaration of whole) add(declaration, declared(declaration));
       code = rest;
@@ -92,6 +92,8 @@ function piecesOf(preprocessed: string): Pieces {
 
 /** Splits code into the declarations that end in it, and what is left. */
 function declarations(code: string): { whole: string[]; rest: string } {
+  // Nearly all are one, of a function.
+  if (!code.includes('{') && code.indexOf(';') === code.length - 2) return { whole: [code.trim()], rest: '' };
   const whole: string[] = [];
   let start = 0;
   let [braces, parentheses] = [0, 0];

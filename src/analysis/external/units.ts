@@ -141,6 +141,9 @@ const runOnce = '__attribute__((constructor)) ';
 /** A tool's message with the names that the source has. */
 export const unrename = (message: string): string => message.replace(new RegExp(`_${mark}_\\d+`, 'g'), '');
 
+// To take the prelude apart costs as much as a compiler needs to read it twice.
+const few = 8;
+
 /**
  * One candidate as it came, behind the whole prelude, or several that do not see each other, behind as much of it as they use.
  * `tainted` marks the parameters of their entries.
@@ -152,7 +155,8 @@ export function unitOf(
   const [only] = candidates;
   const alone = candidates.length === 1;
   const parts: Unit['parts'] = [];
-  const before = alone ? wholePrelude : prelude.of(candidates.flatMap(({ shared }) => shared?.uses ?? []));
+  const before =
+    candidates.length < few ? wholePrelude : prelude.of(candidates.flatMap(({ shared }) => shared?.uses ?? []));
   const lines: string[] = only?.language === 'cpp' ? [] : before.trimEnd().split('\n');
   let line = lines.length + 1;
   const add = (...added: string[]): void => {
