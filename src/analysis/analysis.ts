@@ -1,12 +1,17 @@
 import { SrcodeError } from '../errors.js';
-import type { Finding, SecureSpan } from '../teacher/teacher.js';
+import type { CodeLanguage, Finding, SecureSpan } from '../teacher/teacher.js';
 import { CParser } from './c/syntax.js';
-import { judge } from './credit.js';
+import { credited, type Judged, judge } from './credit.js';
 import { Program } from './engine/program.js';
+import type { Rule } from './engine/rule.js';
+import { pythonRules } from './python/rules.js';
+import { PythonParser } from './python/syntax.js';
+import { PythonWalk } from './python/walk.js';
 import { families, rules } from './rules/index.js';
 import { severityOf } from './severity.js';
+import type { Source } from './syntax/source.js';
 
-export type Language = 'c' | 'cpp';
+export type Language = CodeLanguage;
 
 /** What the embedded engine says of code. Positions are UTF-8 bytes of the code as it came. */
 export interface Analysis {
@@ -26,12 +31,47 @@ export interface EngineCost {
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
 export const engineId = 'embedded-1';
 
-const parsers = new Map<Language, CParser>();
+interface Judgement extends Judged {
+  source: Source;
+  rules: ReadonlyMap<string, Rule>;
+}
+
+/** Judges code of one language; `lap` is called behind each part of the work but the last. */
+type Judge = (code: Uint8Array, lap: (part: keyof EngineCost) => void) => Judgement;
+
+const judges = new Map<Language, Judge>();
 
 /** Loads the parsers of languages; once, before {@link analyze}. @throws ERR_IO where a grammar is not to be found. */
 export async function loadEngine(languages: Iterable<Language> = ['c']): Promise<void> {
-  for (const language of new Set(languages))
-    if (!parsers.has(language)) parsers.set(language, await CParser.load(language));
+  for (const language of new Set(languages)) {
+    if (judges.has(language)) continue;
+    judges.set(
+      language,
+      language === 'python' ? pythonJudge(await PythonParser.load()) : cJudge(await CParser.load(language)),
+    );
+  }
+}
+
+function cJudge(parser: CParser): Judge {
+  return (code, lap) => {
+    const source = parser.parse(code);
+    const program = new Program(source, (expansion) => parser.parse(expansion));
+    lap('parse');
+    return { source, rules, ...judge(program, families, () => lap('walk')) };
+  };
+}
+
+function pythonJudge(parser: PythonParser): Judge {
+  return (code, lap) => {
+    const source = parser.parse(code);
+    lap('parse');
+    const walked = (off: ReadonlySet<string>): PythonWalk => {
+      const walk = new PythonWalk(source, off);
+      walk.run();
+      return walk;
+    };
+    return { source, rules: pythonRules, ...credited(walked, () => lap('walk')) };
+  };
 }
 
 /**
@@ -39,8 +79,8 @@ export async function loadEngine(languages: Iterable<Language> = ['c']): Promise
  * compilable; what was cut off is read up to its last whole statement. What it took is added to `cost`.
  */
 export function analyze(code: Uint8Array, { language }: { language: Language }, cost?: EngineCost): Analysis {
-  const parser = parsers.get(language);
-  if (parser === undefined)
+  const judge = judges.get(language);
+  if (judge === undefined)
     throw new SrcodeError('ERR_INVALID_ARG', `analyze needs its parser: await loadEngine(['${language}']) once before`);
   let began = performance.now();
   const lap = (part: keyof EngineCost): void => {
@@ -48,10 +88,7 @@ export function analyze(code: Uint8Array, { language }: { language: Language }, 
     if (cost !== undefined) cost[part] += (now - began) / 1000;
     began = now;
   };
-  const source = parser.parse(code);
-  const program = new Program(source, (expansion) => parser.parse(expansion));
-  lap('parse');
-  const { findings, credits } = judge(program, families, () => lap('walk'));
+  const { source, findings, credits, rules } = judge(code, lap);
   lap('credit');
   return {
     findings: findings

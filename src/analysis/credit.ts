@@ -14,13 +14,24 @@ export interface Credit {
   readonly finding: RawFinding;
 }
 
+/** What one walk over a unit finds, and which guards it has seen, each by its key. */
+export interface Walked {
+  readonly findings: ReadonlyMap<string, RawFinding>;
+  readonly guards: ReadonlyMap<string, Guard>;
+}
+
+/** Judges a unit of C, and credits its guards. `onWalked` is called between the two. */
+export function judge(program: Program, families: readonly RuleFamily[], onWalked: () => void): Judged {
+  return credited((off) => walked(program, families, off), onWalked);
+}
+
 /**
- * Judges a unit, and credits the guards that matter: from the last to the first, each is left out, and stays out where nothing is found
- * for it. What remains is a set without a spare part: a guard that repeats another one, that looks at something else, or that nothing
+ * Judges a unit by walks that leave guards out, and credits the guards that matter: from the last to the first, each is left out, and
+ * stays out where nothing is found for it. What remains is a set without a spare part: a guard that repeats another one, that looks at something else, or that nothing
  * reaches, is not in it. Guards are left out in batches first, as most are for nothing. `onWalked` is called before.
  */
-export function judge(program: Program, families: readonly RuleFamily[], onWalked: () => void): Judged {
-  const whole = walked(program, families, new Set());
+export function credited(walked: (off: ReadonlySet<string>) => Walked, onWalked: () => void): Judged {
+  const whole = walked(new Set());
   onWalked();
   const credits: Credit[] = [];
   const off = new Set<string>();
@@ -28,7 +39,7 @@ export function judge(program: Program, families: readonly RuleFamily[], onWalke
   const leaveOut = (guards: readonly Guard[]): void => {
     if (guards.length === 0) return;
     for (const { key } of guards) off.add(key);
-    const { findings } = walked(program, families, off);
+    const { findings } = walked(off);
     const news = [...findings].filter(([key]) => !whole.findings.has(key));
     if (news.length === 0) return;
     for (const { key } of guards) off.delete(key);

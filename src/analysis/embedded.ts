@@ -1,4 +1,3 @@
-import { SrcodeError } from '../errors.js';
 import { gathered } from '../gather.js';
 import type { Phases } from '../phases.js';
 import type { Teacher } from '../teacher/teacher.js';
@@ -10,18 +9,15 @@ import { analyzeMany, type EngineOutcome, type EngineQuestion } from './many.js'
 export const embedded: Analyser = {
   name: 'srcode',
   id: engineId,
-  languages: ['c', 'cpp'],
+  languages: ['c', 'cpp', 'python'],
   async analyze(sources, { signal } = {}) {
-    const known = sources.map(({ code, language }) => (language === 'python' ? [] : [{ code, language }]));
-    const outcomes = (await analyzeMany(known.flat(), { signal })).values();
-    return known.map(({ length }) => {
-      if (length === 0) return { findings: [], failure: 'the embedded engine does not know Python' };
-      const outcome = outcomes.next().value;
-      // It reads what does not parse, too.
-      return outcome?.failure === undefined
-        ? { findings: outcome?.findings ?? [], failure: undefined }
-        : { findings: [], failure: outcome.failure };
-    });
+    const outcomes = await analyzeMany(sources, { signal });
+    // It reads what does not parse, too.
+    return outcomes.map((outcome) =>
+      outcome.failure === undefined
+        ? { findings: outcome.findings, failure: undefined }
+        : { findings: [], failure: outcome.failure },
+    );
   },
 };
 
@@ -38,12 +34,6 @@ export const embeddedTeacher: Teacher = {
   id: engineId,
   byContent: true,
   async judge(code, { language }, { signal, phases } = {}) {
-    if (language === 'python') {
-      throw new SrcodeError(
-        'ERR_UNSUPPORTED',
-        'The embedded engine reads C and C++, not Python; choose another teacher',
-      );
-    }
     const outcome = await outcomeOf({ source: { code, language }, phases }, signal);
     // Code that the engine cannot judge must not be better off than code that it finds a flaw in.
     return outcome.failure === undefined

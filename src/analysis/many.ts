@@ -5,7 +5,7 @@ import type { Phases } from '../phases.js';
 import { WorkerPool } from '../worker-pool.js';
 import { type Analysis, analyze, type EngineCost, type Language, loadEngine } from './analysis.js';
 
-/** C or C++ for the engine; UTF-8. */
+/** Code for the engine; UTF-8. */
 export interface EngineQuestion {
   code: Uint8Array;
   language: Language;

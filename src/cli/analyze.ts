@@ -190,7 +190,7 @@ async function analyzeAll(
   const analysers = (await openTools(tools, unsafe)).map((analyser) =>
     results === undefined ? analyser : results.stored(analyser, new results.ResultStore(cache), phases),
   );
-  const files = filesOf(path, new Set<Language>(['c', 'cpp', ...analysers.flatMap(({ languages }) => languages)]));
+  const files = filesOf(path);
   const store = journal === undefined ? undefined : new Journal(journal);
   try {
     const asked = await teacherOf(names, { ...config, store, unsafe });
@@ -205,7 +205,7 @@ async function analyzeAll(
         async ([file, language], signal): Promise<Report> => {
           signal.throwIfAborted();
           const code = io('read', file, () => readFileSync(file));
-          const judged = language === 'python' ? nothing : await teacher.judge(code, { language }, { signal, phases });
+          const judged = await teacher.judge(code, { language }, { signal, phases });
           const report = reportOf(file, code, judged, tokenizer);
           if (judged.counts?.unanswered) report.failures = { teacher: judged.missing.join('; ') };
           return { report, code };
@@ -225,9 +225,6 @@ async function analyzeAll(
     store?.close();
   }
 }
-
-/** What the teachers say of Python, which they do not know. */
-const nothing: Omit<Verdict, 'idle'> = { findings: [], spans: [], missing: [], parseOk: true };
 
 async function openTools(names: readonly string[], unsafe: boolean): Promise<Analyser[]> {
   if (names.length === 0) return [];
@@ -255,20 +252,17 @@ function timings({ seconds: { all = 0, ...parts }, counts }: Phases): string {
 /** Adds what a tool says; a weakness of a line is said once, by whoever said it first. */
 function add({ report, code }: Report, name: string, { findings, failure }: Analysis): void {
   if (failure !== undefined) report.failures = { ...report.failures, [name]: failure };
-  const { findings: said } = reportOf(report.file, code, { ...nothing, findings }, undefined);
+  const { findings: said } = reportOf(report.file, code, { findings, spans: [], parseOk: true }, undefined);
   const fresh = said.filter(
     ({ cwe, line }) => !report.findings.some((known) => known.cwe === cwe && known.line === line),
   );
   report.findings = [...report.findings, ...fresh].sort((a, b) => a.start - b.start);
 }
 
-function filesOf(path: string, known: ReadonlySet<Language>): [file: string, language: Language][] {
+function filesOf(path: string): [file: string, language: Language][] {
   const language = (file: string): Language | undefined => extensions[/\.\w+$/.exec(file)?.[0] ?? ''];
   if (!io('read', path, () => statSync(path)).isDirectory()) {
-    const only = language(path) ?? 'c';
-    if (!known.has(only))
-      throw new SrcodeError('ERR_DATA', `${path} is Python: ask for an analyser of it, --with bandit`);
-    return [[path, only]];
+    return [[path, language(path) ?? 'c']];
   }
   const files = io('read', path, () => readdirSync(path, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
@@ -276,11 +270,13 @@ function filesOf(path: string, known: ReadonlySet<Language>): [file: string, lan
     .sort()
     .flatMap((file): [string, Language][] => {
       const its = language(file);
-      return its === undefined || !known.has(its) ? [] : [[file, its]];
+      return its === undefined ? [] : [[file, its]];
     });
   if (files.length === 0) {
-    const names = Object.keys(extensions).filter((name) => known.has(extensions[name] as Language));
-    throw new SrcodeError('ERR_DATA', `Nothing to analyse in ${path}: expected names with ${names.join(', ')}`);
+    throw new SrcodeError(
+      'ERR_DATA',
+      `Nothing to analyse in ${path}: expected names with ${Object.keys(extensions).join(', ')}`,
+    );
   }
   return files;
 }

@@ -1,0 +1,46 @@
+import { decodeBytes } from '../syntax/bytes.js';
+import { Grammar } from '../syntax/grammar.js';
+import { Source } from '../syntax/source.js';
+
+let shared: Promise<PythonParser> | undefined;
+
+/** A parser of Python in this process. Code of any kind parses: what is broken is marked so. */
+export class PythonParser {
+  readonly #grammar: Grammar;
+
+  private constructor(grammar: Grammar) {
+    this.#grammar = grammar;
+  }
+
+  /** The process's parser; it has no state between two calls. @throws ERR_IO where the grammar is not to be found. */
+  static load(): Promise<PythonParser> {
+    shared ??= Grammar.load('tree-sitter-python').then((grammar) => new PythonParser(grammar));
+    return shared;
+  }
+
+  /** Parses code as it comes from a model. Code that was cut off is read up to its last whole line. */
+  parse(code: Uint8Array): Source {
+    const decoded = decodeBytes(code);
+    const whole = this.#grammar.parse(decoded.text);
+    if (!whole.broken) return new Source(decoded, whole, true);
+    const kept = wholeLines(decoded.text);
+    return new Source(decoded, kept === decoded.text ? whole : this.#grammar.parse(kept), false);
+  }
+}
+
+const lexeme =
+  /#[^\n]*|"""(?:\\[\s\S]|[^\\])*?(?:"""|$)|'''(?:\\[\s\S]|[^\\])*?(?:'''|$)|"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?|[([{]|[)\]}]|\n/g;
+
+/** Up to the last line that no bracket and no text is open at; a block that was to follow is empty. */
+function wholeLines(text: string): string {
+  let depth = 0;
+  let end = 0;
+  for (const { 0: found, index } of text.matchAll(lexeme)) {
+    if (/^[([{]$/.test(found)) depth++;
+    else if (/^[)\]}]$/.test(found)) depth = Math.max(0, depth - 1);
+    else if (found === '\n' && depth === 0) end = index;
+    else if (/^("""|''')/.test(found) && (found.length < 6 || !found.endsWith(found.slice(0, 3)))) break;
+  }
+  const kept = text.slice(0, end);
+  return /:[ \t]*$/.test(kept) ? `${kept} pass` : kept;
+}

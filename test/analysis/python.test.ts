@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Analysis, analyze, loadEngine } from '../../src/analysis/analysis.js';
+import { pythonRules } from '../../src/analysis/python/rules.js';
+import { severityOf } from '../../src/analysis/severity.js';
+import { pythonCases } from './python-cases.js';
+
+beforeAll(() => loadEngine(['python']));
+
+const judge = (code: string | Uint8Array): Analysis => analyze(Buffer.from(code), { language: 'python' });
+const text = (code: string, { start, end }: { start: number; end: number }): string =>
+  Buffer.from(code).subarray(start, end).toString();
+
+describe.each(pythonCases)('$name', ({ code, findings = [], spans = [] }) => {
+  test('is judged as it should be', () => {
+    const analysis = judge(code);
+    expect(analysis.parseOk).toBe(true);
+    expect(analysis.findings.map(({ rule, span }) => [rule, text(code, span)])).toEqual(findings);
+    expect(analysis.spans.map(({ kind, span }) => [kind, text(code, span)])).toEqual(spans);
+  });
+});
+
+const guarded = pythonCases.filter(({ spans = [] }) => spans.some(([, span]) => span.startsWith('if ')));
+
+test.each(guarded)(
+  'a guard that is credited is missed: deleting it raises a finding: $name',
+  ({ name, code, spans = [] }) => {
+    // There the second guard takes over.
+    if (name.startsWith('a guard twice')) return;
+    const [, guard] = spans.find(([, span]) => span.startsWith('if ')) as [string, string];
+    expect(judge(code.replace(guard, 'pass')).findings.length).toBeGreaterThan(judge(code).findings.length);
+  },
+);
+
+const counts = ({ findings, spans }: Analysis): string[] => [
+  ...findings.map(({ rule }) => rule),
+  ...spans.map(({ kind }) => kind),
+];
+
+test.each(pythonCases)('names, comments and white space change nothing: $name', ({ code }) => {
+  const other = code
+    .replaceAll('\n', '  # a note\n')
+    .replace(/^( +)/gm, '$1$1')
+    .replace(/\bname\b(?=[^a-z_]*)/g, (word, at: number) => (code.includes('name=') ? word : at >= 0 ? 'such' : word));
+  expect(counts(judge(other))).toEqual(counts(judge(code)));
+});
+
+test('what is cut off is read up to its last whole line', () => {
+  const code = 'import os\ndef f(name):\n    os.system("ls " + name)\n    if name:\n        os.system("cat " + nam';
+  expect(judge(code)).toMatchObject({ parseOk: false, findings: [{ rule: 'command' }] });
+  expect(judge(code.slice(0, code.indexOf('\n        os')))).toMatchObject({ findings: [{ rule: 'command' }] });
+});
+
+test('what is said of any bytes lies inside them', () => {
+  const pieces = pythonCases.flatMap(({ code }) => code.split(/(?<=[\n:()=.,])/));
+  const some = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 8 })), { maxLength: 40 });
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        some.map((parts) => Buffer.from(parts.join(''))),
+        fc.uint8Array({ maxLength: 300 }),
+      ),
+      (code) => {
+        const { findings, spans } = judge(code);
+        for (const { span } of [...findings, ...spans]) {
+          expect(span.start).toBeGreaterThanOrEqual(0);
+          expect(span.end).toBeGreaterThan(span.start);
+          expect(span.end).toBeLessThanOrEqual(code.length);
+        }
+      },
+    ),
+    { seed: 1, numRuns: 400 },
+  );
+});
+
+test('the documentation has the table of rules for Python', () => {
+  const documented = readFileSync(new URL('../../docs/analysis.md', import.meta.url), 'utf8');
+  const rows = [...pythonRules.values()].map(
+    ({ id, cwe, finds, discharge, kind }) =>
+      `| ${id} | ${cwe} | ${severityOf(cwe)} | ${finds} | ${discharge} | ${kind} |`,
+  );
+  expect(documented).toContain(`|---|---|---|---|---|---|\n${rows.join('\n')}\n`);
+});
+
+test('every rule for Python has a case that it finds', () => {
+  const found = new Set(pythonCases.flatMap(({ findings = [] }) => findings.map(([rule]) => rule)));
+  expect([...pythonRules.keys()].filter((rule) => !found.has(rule))).toEqual([]);
+});
