@@ -53,7 +53,6 @@ export const cases: Case[] = [
     name: 'a double free, through a function of the same unit',
     code: 'void done(int *p) { free(p); } void f(void) { int *p = malloc(4); if (!p) return; done(p); free(p); }',
     findings: [['double-free', 'free(p)']],
-    spans: [['release', 'free(p)']],
   },
   {
     name: 'a list freed with the next pointer saved',
@@ -75,6 +74,7 @@ export const cases: Case[] = [
     code: 'void swap(int **a, int **b) { int *t = *a; *a = *b; *b = t; } void f(void) { int *a = malloc(4); int *b = malloc(4); free(a); swap(&a, &b); free(a); }',
     spans: [
       ['release', 'free(a)'],
+      ['lifetime', 'swap(&a, &b)'],
       ['release', 'free(a)'],
     ],
   },
@@ -404,7 +404,7 @@ export const cases: Case[] = [
   },
   {
     name: 'a number, wherever it ends',
-    code: 'long f(const char *t) { char *e; long v = strtol(t, &e, 10); return v * 2; }',
+    code: 'long f(const char *t) { char *e; long v = strtol(t, &e, 10); return v / 2; }',
     findings: [['unchecked-number', 'strtol(t, &e, 10)']],
   },
   {
@@ -473,5 +473,45 @@ export const cases: Case[] = [
     name: 'the last character of a text that may be empty',
     code: 'void f(char *t) { size_t n = strlen(t); t[n - 1] = 0; }',
     findings: [['write-outside', 't[n - 1]']],
+  },
+  {
+    name: 'a statement with a value for its placeholder',
+    code: 'int f(sqlite3 *db, sqlite3_stmt *s, const char *n) { if (sqlite3_prepare_v2(db, "SELECT ?", -1, &s, 0)) return 1; sqlite3_bind_text(s, 1, n, -1, 0); return sqlite3_step(s); }',
+    spans: [
+      ['error', 'if (sqlite3_prepare_v2(db, "SELECT ?", -1, &s, 0)) return 1;'],
+      ['binding', 'sqlite3_bind_text(s, 1, n, -1, 0)'],
+    ],
+  },
+  {
+    name: 'a statement without',
+    code: 'int f(sqlite3 *db, sqlite3_stmt *s) { if (sqlite3_prepare_v2(db, "SELECT ?", -1, &s, 0)) return 1; return sqlite3_step(s); }',
+    findings: [['unbound', 'sqlite3_step(s)']],
+    spans: [['error', 'if (sqlite3_prepare_v2(db, "SELECT ?", -1, &s, 0)) return 1;']],
+  },
+  {
+    name: 'a length tested against both ends',
+    code: 'void f(char *d, int size, const char *s, int n) { if (n < 0 || n > size) return; memcpy(d, s, n); }',
+    spans: [['length', 'if (n < 0 || n > size) return;']],
+  },
+  {
+    name: 'a length tested against its upper end',
+    code: 'void f(char *d, int size, const char *s, int n) { if (n > size) return; memcpy(d, s, n); }',
+    findings: [['negative-size', 'memcpy(d, s, n)']],
+    spans: [['length', 'if (n > size) return;']],
+  },
+  {
+    name: 'a product that is asked for before',
+    code: 'void *f(size_t n, size_t m) { if (n == 0 || m > SIZE_MAX / n) return NULL; return malloc(n * m); }',
+    spans: [['overflow', 'if (n == 0 || m > SIZE_MAX / n) return NULL;']],
+  },
+  {
+    name: 'an object that is made and taken apart',
+    code: 'int f(void) { EVP_MD_CTX *c = EVP_MD_CTX_new(); if (!c) return -1; EVP_MD_CTX_free(c); return 0; }',
+    spans: [['release', 'EVP_MD_CTX_free(c)']],
+  },
+  {
+    name: 'a pointer forgotten once its memory is freed',
+    code: 'void f(char *p, int k) { if (k) { free(p); p = NULL; } free(p); }',
+    spans: [['lifetime', 'p = NULL']],
   },
 ];

@@ -33,6 +33,7 @@ export const cppCases: Case[] = [
     name: 'a double delete, and delete of what is set to null',
     code: 'void f(int *p) { delete p; delete p; } void g(int *p) { delete p; p = nullptr; delete p; }',
     findings: [['double-free', 'delete p']],
+    spans: [['lifetime', 'p = nullptr']],
   },
   {
     name: 'a use after delete',

@@ -105,6 +105,7 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   for (const family of walk.listeners) family.call?.(walk, { node, name, arguments: args, state });
   const own = walk.program.functions.get(name);
   if (own !== undefined) {
+    if (!walk.quiet && worksOnAddresses(node, args) && !walk.holds(node)) return walk.fresh(own.result, Source.own);
     if (!walk.quiet && !active(walk, own) && depth(walk) < maximumDepth && walk.steps < inlineBudget) {
       const values = args.map(({ value }) => value);
       const value = walk.elsewhere(levelOf(node), () => activate(walk, own, values, walk.frame, state));
@@ -121,6 +122,12 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   if (modelled !== undefined) return modelled;
   walk.escape(args, state);
   return walk.fresh(unknownType, Source.own, { origin: { node, callee: name } });
+}
+
+// `swap(&a, &b);` is there for what it does to them.
+function worksOnAddresses({ parent }: CNode, args: readonly Argument[]): boolean {
+  const address = ({ node }: Argument): boolean => node.type === 'pointer_expression' && node.operator === '&';
+  return parent?.type === 'expression_statement' && args.length > 0 && args.every(address);
 }
 
 // A function that frees the members of a list, one by one, frees the list.

@@ -202,6 +202,16 @@ function less(walk: Walk, a: Linear, b: Linear, gap: number, facts: Facts, unsig
   if (a.symbol !== 0 && b.symbol !== 0 && a.symbol !== b.symbol && a.scale === b.scale && a.scale > 0) {
     facts.order(a.symbol, b.symbol, Math.floor((b.offset - a.offset - gap) / a.scale));
   }
+  wraps(walk, a, b, gap, facts);
+}
+
+// `a ≤ most - b` and `a ≤ most / b` are how one asks whether a sum or a product fits.
+function wraps(walk: Walk, a: Linear, b: Linear, gap: number, facts: Facts): void {
+  if (a.symbol === 0 || b.symbol === 0 || a.scale !== 1) return;
+  if (b.scale === -1)
+    facts.narrow(walk.pair('+', a.symbol, b.symbol), { lo: -Infinity, hi: b.offset - a.offset - gap });
+  const quotient = b.scale === 1 && b.offset === 0 && a.offset === 0 ? walk.quotients.get(b.symbol) : undefined;
+  if (quotient !== undefined) facts.narrow(walk.pair('*', a.symbol, quotient.by), { lo: -Infinity, hi: quotient.of });
 }
 
 function narrow({ symbol, scale, offset }: Linear, { lo, hi }: Range, facts: Facts): void {

@@ -10,7 +10,7 @@ import { concatenated } from './library.js';
 import { assign, convert, copyRecord, move, read } from './memory.js';
 import { isPointer, pointerTo } from './symbols.js';
 import { intType, longType, rangeOf, sizeType, unknownType } from './types.js';
-import { addLinear, constant, type Linear, Source, State, scaleLinear, type Value } from './values.js';
+import { addLinear, constant, type Linear, type Range, Source, State, scaleLinear, type Value } from './values.js';
 import { bytesOf, regionOf } from './variables.js';
 import type { Walk } from './walk.js';
 
@@ -268,17 +268,38 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
     return decided === undefined ? walk.fresh(type, source) : walk.constant(decided, type);
   }
   const [x, y] = [walk.range(a.number, state.facts), walk.range(b.number, state.facts)];
-  const exact = exactRange(operator, x, y);
+  const exact = asked(walk, operator, a.number, b.number, exactRange(operator, x, y), state);
   for (const family of walk.listeners)
     family.arithmetic?.(walk, { node, operator, left: a, right: b, exact, type, state });
   const linear = linearResult(operator, a.number, b.number);
   if (linear !== undefined && (linear.symbol !== 0 || fits(exact, type)))
     return { number: linear, type, source, targets: [] };
   const result = walk.fresh(type, source, { range: fits(exact, type) ? exact : rangeOf(type) });
+  if (operator === '*' && source !== Source.own && !fits(exact, type)) return { ...result, wraps: true };
+  if (operator === '/' && b.number.scale >= 0) divided(walk, result, a.number, b.number);
   if (operator === '%' && y.lo > 0 && b.number.symbol !== 0 && b.number.scale === 1)
     state.facts.order(result.number.symbol, b.number.symbol, b.number.offset - 1);
   if (operator === '&' && ((a.type.kind === 'int' && !a.type.signed) || x.lo >= 0)) masked(walk, result, a, b, state);
   return result;
+}
+
+// What a condition said of just this sum or product.
+function asked(walk: Walk, operator: string, a: Linear, b: Linear, exact: Range, { facts }: State): Range {
+  if ((operator !== '+' && operator !== '*') || a.symbol === 0 || b.symbol === 0 || a.scale !== 1 || b.scale !== 1)
+    return exact;
+  const known = facts.range(walk.pair(operator, a.symbol, b.symbol));
+  const offset = operator === '+' ? a.offset + b.offset : 0;
+  if (known === undefined || (operator === '*' && (a.offset !== 0 || b.offset !== 0))) return exact;
+  return { lo: exact.lo, hi: Math.min(exact.hi, known.hi + offset) };
+}
+
+// `SIZE_MAX / b`, and that divided by a number once more.
+function divided(walk: Walk, result: Value, a: Linear, b: Linear): void {
+  const before = walk.quotients.get(a.symbol);
+  if (a.symbol === 0 && b.symbol !== 0 && b.scale === 1 && b.offset === 0)
+    walk.quotients.set(result.number.symbol, { of: a.offset, by: b.symbol });
+  else if (before !== undefined && a.scale === 1 && a.offset === 0 && b.symbol === 0 && b.offset > 0)
+    walk.quotients.set(result.number.symbol, { of: before.of / b.offset, by: before.by });
 }
 
 function masked(walk: Walk, result: Value, a: Value, b: Value, { facts }: State): void {

@@ -1,4 +1,4 @@
-import { distances, partsOf, type Symbols } from './symbols.js';
+import { distances, partsOf, type Symbols, within } from './symbols.js';
 import { unknownType } from './types.js';
 import { type Facts, type Linear, type Source, State, type Value } from './values.js';
 
@@ -23,15 +23,32 @@ export function join(symbols: Symbols, a: State, b: State): State {
     if (one === two) joined.lives.set(id, one as 'live');
     else if (one === undefined || two === undefined) joined.lives.set(id, (one ?? two) as 'live');
     else if (one.endsWith('freed') || two.endsWith('freed')) {
-      // A region that was never allocated on the other path, as its pointer is null there, is freed on all that matter.
-      const other = one.endsWith('freed') ? b : a;
-      const gone = [...other.store.values()].some(
-        (value) => value.targets.some(({ region }) => region.id === id) && symbols.isNull(value, other.facts) === 'yes',
+      const [freed, kept] = one.endsWith('freed') ? [a, b] : [b, a];
+      // What is freed on one path, and led to by nothing there, is what it is on the other one. And a region that was never allocated
+      // on the other path, as its pointer is null there, is freed on all that matter.
+      if (one !== 'maybe freed' && two !== 'maybe freed' && !leads(symbols, freed, id)) {
+        joined.lives.set(id, one.endsWith('freed') ? two : one);
+        continue;
+      }
+      const gone = [...kept.store.values()].some(
+        (value) => value.targets.some(({ region }) => region.id === id) && symbols.isNull(value, kept.facts) === 'yes',
       );
       joined.lives.set(id, gone ? 'freed' : 'maybe freed');
     } else joined.lives.set(id, 'given away');
   }
   return joined;
+}
+
+// Whether anything that need not be null leads to the memory.
+function leads(symbols: Symbols, { store, facts }: State, id: string): boolean {
+  for (const value of store.values()) {
+    const there =
+      value.targets.length === 0
+        ? `*${value.number.symbol}` === id
+        : value.targets.some(({ region }) => region.id === id);
+    if (there && symbols.isNull(value, facts) !== 'yes') return true;
+  }
+  return false;
 }
 
 /** The value of a variable behind two ways on which it had one and two. */
@@ -98,8 +115,9 @@ function relate(symbols: Symbols, merged: number, one: Linear, a: State, two: Li
   ] as const) {
     const near = distances(other.symbol, otherState.facts);
     for (const bound of mine) {
-      if (bound.scale === 1 && symbols.atMost(other, bound, otherState.facts, near))
-        facts.order(merged, bound.symbol, bound.offset);
+      const less =
+        other.symbol === 0 ? symbols.atMost(other, bound, otherState.facts) : within(other, bound, () => near);
+      if (bound.scale === 1 && less) facts.order(merged, bound.symbol, bound.offset);
     }
   }
 }

@@ -132,8 +132,19 @@ export function allocation(name: string): readonly number[] | undefined {
         : undefined;
 }
 
+/** Functions that make an object which a function of the same name with `_free` takes apart. */
+function makes(name: string): boolean {
+  return /^[A-Za-z]\w*_new$/.test(name);
+}
+
+/** Functions that free what their own kind made, whatever else it holds. */
+export function freesObject(name: string): boolean {
+  return /^[A-Za-z]\w*_free$/.test(name) && !/^(OPENSSL|av|g|sqlite3|cfg_buf)_free$/.test(name);
+}
+
 /** The argument that a function frees. */
 export function freed(name: string): number | undefined {
+  if (freesObject(name)) return 0;
   return /^(free|kfree|vfree|kvfree|av_free|g_free|OPENSSL_free|xmlFree|sqlite3_free|cfree|operator delete(\[\])?)$/.test(
     name,
   )
@@ -152,7 +163,7 @@ export function keepsNothing(name: string): boolean {
 }
 
 const keeping =
-  /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select)/;
+  /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select|dprintf|lseek|fsync|ftruncate|fchmod|fchown|flock|ioctl|fcntl|[gs]etsockopt|shutdown)/;
 
 /** What a library function does, gives and leaves to do; undefined for one that is not known. */
 export function applyLibrary(walk: Walk, event: CallEvent): Value | undefined {
@@ -178,10 +189,13 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
   }
   const sizes = allocation(name);
   if (sizes !== undefined) return allocate(walk, event, sizes);
+  if (makes(name)) return heap(walk, event, null, true);
   const released = freed(name);
   if (released !== undefined) {
     const pointer = value(released);
-    if (pointer !== undefined && walk.holds(node)) release(walk, pointer, state);
+    // A defence only where something would be lost.
+    const kept = pointer?.targets.some(({ region }) => state.lives.get(region.id) === 'live') ?? false;
+    if (pointer !== undefined && (!kept || walk.holds(node))) release(walk, pointer, state);
     return walk.constant(0);
   }
   switch (name) {
@@ -272,7 +286,7 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
         state.store.set(end.id, walk.fresh(charPointer, Source.own, { nullable: 'no', targets: text.targets }));
       return walk.fresh(
         name.includes('u') && name !== 'atoll' && /strtoul/.test(name) ? sizeType : longType,
-        contentSource(walk, text, state),
+        contentSource(walk, text, state) === Source.own ? Source.own : Source.input,
         { origin },
       );
     }
@@ -494,6 +508,7 @@ function heap(walk: Walk, event: CallEvent, size: Linear | null, mayFail: boolea
 function release(walk: Walk, pointer: Value, state: State): void {
   if (walk.isNull(pointer, state.facts) === 'yes') return;
   for (const { region } of pointer.targets) {
+    if (region.kind === 'variable') continue;
     state.lives.set(region.id, pointer.targets.length > 1 ? 'maybe freed' : 'freed');
   }
   if (pointer.targets.length === 0 && pointer.number.symbol !== 0)

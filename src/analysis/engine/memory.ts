@@ -227,6 +227,10 @@ export function convert(walk: Walk, value: Value, type: CType, state: State): Va
 
 export function assign(walk: Walk, place: Place, value: Value, node: CNode, target: CNode, state: State): Value {
   const converted = convert(walk, value, place.type, state);
+  const old = state.store.get(place.key);
+  // `p = NULL` behind `free(p)`.
+  if (old !== undefined && walk.isNull(converted, state.facts) === 'yes' && isFreed(old, state) && !walk.holds(node))
+    return converted;
   for (const family of walk.listeners) family.assign?.(walk, { node, target, key: place.key, value: converted, state });
   const [region] = place.regions;
   if (place.type.kind === 'record') forget(walk, place.key, state);
@@ -234,6 +238,11 @@ export function assign(walk: Walk, place: Place, value: Value, node: CNode, targ
     overwrite(walk, region, place.key, converted, state);
   state.store.set(place.key, converted);
   return converted;
+}
+
+function isFreed({ number, targets }: Value, { lives }: State): boolean {
+  const ids = targets.length === 0 ? [`*${number.symbol}`] : targets.map(({ region }) => region.id);
+  return ids.some((id) => lives.get(id)?.endsWith('freed'));
 }
 
 // Another element may be the one that is kept under another name.

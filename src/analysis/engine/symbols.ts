@@ -1,4 +1,4 @@
-import { type CType, intType, rangeOf } from './types.js';
+import { type CType, intType, rangeOf, unknownType } from './types.js';
 import {
   constant,
   type Facts,
@@ -21,6 +21,10 @@ interface Birth {
 
 /** The symbols of a walk: unknown values by number, and what is known of each at a place. */
 export class Symbols {
+  /** Sums and products of two symbols, by `+a:b` and `*a:b`: symbols of their own, whose ranges conditions narrow. */
+  readonly #pairs = new Map<string, number>();
+  /** Symbols that are at most a number divided by another symbol. */
+  readonly quotients: Map<number, { of: number; by: number }> = new Map();
   readonly #births: Birth[] = [{ range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false }];
 
   fresh(
@@ -81,16 +85,21 @@ export class Symbols {
       : { lo: hi * scale + offset, hi: lo * scale + offset };
   }
 
-  /**
-   * Whether `a ≤ b` on this path, for certain.
-   * @param near - The {@link distances} from a, where many are asked for.
-   */
-  atMost(a: Linear, b: Linear, facts: Facts, near?: ReadonlyMap<number, number>): boolean {
+  /** The symbol of the sum or product of two others. */
+  pair(operator: '+' | '*', a: number, b: number): number {
+    const key = `${operator}${Math.min(a, b)}:${Math.max(a, b)}`;
+    let symbol = this.#pairs.get(key);
+    if (symbol === undefined) {
+      symbol = this.fresh(unknownType, Source.own).number.symbol;
+      this.#pairs.set(key, symbol);
+    }
+    return symbol;
+  }
+
+  /** Whether `a ≤ b` on this path, for certain. */
+  atMost(a: Linear, b: Linear, facts: Facts): boolean {
     if (this.range(a, facts).hi <= this.range(b, facts).lo) return true;
-    if (a.symbol === b.symbol && a.scale === b.scale) return a.offset <= b.offset;
-    if (a.scale !== b.scale || a.scale <= 0) return false;
-    const slack = (b.offset - a.offset) / a.scale;
-    return ((near ?? distances(a.symbol, facts)).get(b.symbol) ?? Infinity) <= slack;
+    return within(a, b, () => distances(a.symbol, facts));
   }
 
   /** Whether a loop counts the number up. */
@@ -120,6 +129,13 @@ export class Symbols {
     if (known !== undefined) return known ? 'yes' : 'no';
     return (this.#births[symbol] as Birth).nullable;
   }
+}
+
+/** Whether `a ≤ b` by the orders of their symbols, whatever their ranges are. */
+export function within(a: Linear, b: Linear, near: () => ReadonlyMap<number, number>): boolean {
+  if (a.symbol === b.symbol && a.scale === b.scale) return a.offset <= b.offset;
+  if (a.scale !== b.scale || a.scale <= 0) return false;
+  return (near().get(b.symbol) ?? Infinity) <= (b.offset - a.offset) / a.scale;
 }
 
 /** How far a symbol is from others at most, over up to three orders: `from ≤ other + distance`. */

@@ -74,6 +74,8 @@ export interface Value {
   readonly cut?: { readonly written: Linear; readonly room: Linear; readonly origin: Origin };
   /** Text that the call which wrote it may have left without its zero. */
   readonly unterminated?: Origin;
+  /** A product that its type need not hold. */
+  readonly wraps?: boolean;
   /** Symbols that this one stands for behind a join, where they came from calls. */
   readonly covers?: readonly number[];
 }
@@ -194,7 +196,7 @@ interface Order {
 }
 
 /** Orders that a path keeps, the last ones: every question about a number goes through them. Real functions have 21 at most. */
-const mostOrders = 64;
+const mostOrders = 32;
 
 /** What is known of symbols on a path. */
 export class Facts {

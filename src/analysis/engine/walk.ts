@@ -167,7 +167,8 @@ export class Walk extends Symbols {
     this.steps = 0;
     const distrust = root.name === 'main' || this.program.passed.has(root.name) ? Source.input : Source.parameter;
     const values = root.parameters.map(({ type }, i) => {
-      if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 0, hi: 2 ** 31 - 1 } });
+      // It has a name at least.
+      if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 1, hi: 2 ** 31 - 1 } });
       return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
     });
     activate(this, root, sizeParameters(this, root, values), null, state);

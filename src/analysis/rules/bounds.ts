@@ -170,7 +170,10 @@ function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target
     counted(walk, rule, node, region, offset, end, unlimited, state);
     return;
   }
-  if (rule === 'write-outside' && unlimited && size.symbol === 0) {
+  // Text is read up to its end.
+  const text = region.type.kind === 'array' && region.type.of.kind === 'int' && region.type.of.char;
+  const ends = state.facts.orders.some(({ a }) => a === offset.symbol);
+  if (unlimited && size.symbol === 0 && (rule === 'write-outside' || (!text && !ends))) {
     walk.report(rule, node, `nothing keeps the counter inside ${name(walk, region)}`);
     return;
   }
@@ -241,12 +244,9 @@ function copy(walk: Walk, node: CNode, pointer: Value, count: Value, write: bool
       );
       return;
     }
-    if (
-      outside &&
-      length.hi >= 2 ** 31 - 1 &&
-      size.symbol !== 0 &&
-      !state.facts.orders.some(({ a }) => a === count.number.symbol)
-    ) {
+    const orders = state.facts.orders.filter(({ a }) => a === count.number.symbol);
+    const little = region.kind === 'outside' && (orders.length === 0 || orders.some(({ b }) => b === size.symbol));
+    if (outside && size.symbol !== 0 && (little || (length.hi >= 2 ** 31 - 1 && orders.length === 0))) {
       walk.report(
         write ? 'copy-outside' : 'read-outside',
         node,
@@ -311,7 +311,14 @@ function scan(walk: Walk, { node, arguments: args, state }: CallEvent, formatAt:
   for (const { letter, width, suppressed } of conversions(format, true)) {
     if (suppressed) continue;
     const target = args[at++];
-    if (target === undefined || !/[s[]/.test(letter)) continue;
+    if (target === undefined) continue;
+    if (!/[s[]/.test(letter)) {
+      const { type, targets } = target.value;
+      const bytes =
+        type.kind === 'pointer' && /^(int|float)$/.test(type.to.kind) ? (type.to as { bytes: number }).bytes : 1;
+      for (const to of targets) check(walk, 'write-outside', node, to, constant(bytes), state);
+      continue;
+    }
     const region = target.value.targets[0]?.region;
     const room =
       region?.size === undefined || region.size === null ? Infinity : walk.range(region.size, state.facts).hi;

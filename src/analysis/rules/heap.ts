@@ -1,7 +1,7 @@
 import type { CNode } from '../c/syntax.js';
 import { owed, settle, unclosed } from '../engine/duties.js';
 import { coveredBy } from '../engine/joins.js';
-import { allocation, dereferencedBy, freed } from '../engine/library.js';
+import { allocation, dereferencedBy, freed, freesObject } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Frame, Walk } from '../engine/walk.js';
@@ -69,7 +69,7 @@ export const heap: RuleFamily = {
     const argument = released === undefined ? undefined : args[released];
     if (argument !== undefined) {
       if (walk.isNull(argument.value, state.facts) === 'yes') return;
-      free(walk, node, argument.node, argument.value, state);
+      free(walk, node, argument.node, argument.value, freesObject(name), state);
       mismatch(walk, node, name, argument.value);
       return;
     }
@@ -151,7 +151,7 @@ function use(walk: Walk, node: CNode, base: CNode, pointer: Value, state: State)
   }
 }
 
-function free(walk: Walk, node: CNode, argument: CNode, pointer: Value, state: State): void {
+function free(walk: Walk, node: CNode, argument: CNode, pointer: Value, object: boolean, state: State): void {
   const ids =
     pointer.targets.length > 0 ? pointer.targets.map(({ region }) => region.id) : [`*${pointer.number.symbol}`];
   for (const id of ids) {
@@ -160,7 +160,8 @@ function free(walk: Walk, node: CNode, argument: CNode, pointer: Value, state: S
     else if (life === 'maybe freed')
       walk.report('double-free', node, `${walk.text(argument)} may have been freed before`);
   }
-  for (const { region, offset } of pointer.targets) {
+  // What is inside an object's own memory may have been given to it.
+  for (const { region, offset } of object ? [] : pointer.targets) {
     if (region.kind === 'variable' || region.kind === 'literal') {
       walk.report('free-not-heap', node, `${walk.text(argument)} leads to memory that no allocation gave`);
     } else if (region.kind === 'heap' && (offset.symbol !== 0 || offset.offset !== 0)) {

@@ -1,5 +1,5 @@
 import type { CNode } from '../c/syntax.js';
-import type { RuleFamily } from '../engine/rule.js';
+import type { Argument, RuleFamily } from '../engine/rule.js';
 import { partsOf } from '../engine/symbols.js';
 import { characterSet, Source, type State, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
@@ -20,6 +20,13 @@ export const injection: RuleFamily = {
       kind: 'allow-list',
       finds: 'an SQL statement with text from outside in it',
       discharge: 'a statement with placeholders; a loop that allows harmless characters only',
+    },
+    {
+      id: 'unbound',
+      cwe: 'CWE-665',
+      kind: 'binding',
+      finds: 'an SQL statement stepped through while a placeholder of it has no value',
+      discharge: 'sqlite3_bind_* for each placeholder',
     },
     {
       id: 'path',
@@ -64,6 +71,7 @@ export const injection: RuleFamily = {
         walk.report('sql', node, 'text from outside gets into an SQL statement');
       }
     }
+    if (name.startsWith('sqlite3_')) placeholders(walk, node, name, args, state);
     const at = Object.hasOwn(openers, name) ? (openers[name] as number) : undefined;
     const path = at === undefined ? undefined : args[at];
     if (path !== undefined) checkPath(walk, node, path.value, state);
@@ -105,6 +113,35 @@ const shell: bigint = characterSet((code) => !/[\w ./,:@%+=-]/.test(String.fromC
 const quotes: bigint = characterSet((code) => /['";\\-]/.test(String.fromCharCode(code)));
 const separator: bigint = characterSet((code) => code === 47);
 const dot: bigint = characterSet((code) => code === 46);
+
+// How many values a prepared statement still waits for, under a key of its handle's variable.
+function placeholders(walk: Walk, node: CNode, name: string, args: readonly Argument[], state: State): void {
+  const prepares = /^sqlite3_prepare(_v2|_v3)?$/.exec(name);
+  if (prepares !== null) {
+    const handle = args[prepares[1] === '_v3' ? 4 : 3]?.value.targets[0]?.region;
+    const literal =
+      args[1] === undefined
+        ? undefined
+        : (walk.stringOf(args[1].node) ?? walk.content(args[1].value, state).literalText);
+    if (handle === undefined || literal === undefined) return;
+    const wanted =
+      literal
+        .replace(/'[^']*'/g, '')
+        .match(/\?\d*|[:@$]\w+/g)
+        ?.filter((one) => one !== '').length ?? 0;
+    state.store.set(`?${handle.id}`, walk.constant(wanted));
+    return;
+  }
+  const [statement] = args;
+  const place = statement === undefined ? undefined : walk.quietly(() => walk.locate(statement.node, state));
+  const key = `?${place?.key}`;
+  const open = state.store.get(key);
+  if (open === undefined) return;
+  if (/^sqlite3_bind_/.test(name)) {
+    if (walk.holds(node)) state.store.set(key, { ...open, number: { ...open.number, offset: open.number.offset - 1 } });
+  } else if (name === 'sqlite3_step' && walk.range(open.number, state.facts).hi > 0)
+    walk.report('unbound', node, 'a placeholder of this statement has no value');
+}
 
 /** The parts of a text that come from outside and may hold one of the characters. */
 function open(walk: Walk, text: Value, state: State, dangerous: bigint): readonly number[] {

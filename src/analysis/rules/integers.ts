@@ -24,6 +24,14 @@ export const integers: RuleFamily = {
       discharge: 'a test of the number against a limit; calloc or reallocarray',
     },
     {
+      id: 'negative-size',
+      cwe: 'CWE-195',
+      kind: 'sign',
+      finds:
+        'a number taken for a size that may be negative: tested against its upper end only, or the result of read or recv',
+      discharge: 'a test against zero; an unsigned type from the start',
+    },
+    {
       id: 'division-by-zero',
       cwe: 'CWE-369',
       kind: 'divisor',
@@ -78,6 +86,9 @@ export const integers: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args, state }) {
+    const taken = Object.hasOwn(sizeTaken, name) ? args[sizeTaken[name] as number] : undefined;
+    if (taken !== undefined && mayBeNegative(walk, taken.value, state))
+      walk.report('negative-size', node, `${walk.text(taken.node)} may be negative, which is a size beyond all memory`);
     const sizes = allocation(name);
     if (sizes === undefined) return;
     for (const i of sizes) {
@@ -95,15 +106,44 @@ export const integers: RuleFamily = {
       const limit = wide < 8 ? 2 ** 32 : signed ? 2 ** 63 : 2 ** 64;
       if (
         sizes.length === 1 &&
-        (scale > 1 || size.value.number.offset > 0) &&
-        most * scale + size.value.number.offset > limit &&
-        !tested(size.value.number, state)
+        ((size.value.wraps && walk.symbolRange(symbol, state.facts).hi >= rangeOf(size.value.type).hi) ||
+          ((scale > 1 || size.value.number.offset > 0) &&
+            most * scale + size.value.number.offset > limit &&
+            !tested(size.value.number, state)))
       ) {
         walk.report('size-overflow', node, `${walk.text(size.node)} may wrap around`);
       }
     }
   },
 };
+
+/** Which argument is a size, of an unsigned type. */
+const sizeTaken: Readonly<Record<string, number>> = {
+  memcpy: 2,
+  memmove: 2,
+  memset: 2,
+  memcmp: 2,
+  strncpy: 2,
+  strncat: 2,
+  read: 2,
+  write: 2,
+  recv: 2,
+  send: 2,
+  malloc: 0,
+  alloca: 0,
+  kmalloc: 0,
+  realloc: 1,
+};
+
+function mayBeNegative(walk: Walk, { number, origin }: Value, state: State): boolean {
+  if (number.symbol === 0 || number.scale <= 0) return false;
+  const { lo, hi } = walk.range(number, state.facts);
+  if (lo >= 0 || !Number.isFinite(lo)) return false;
+  if (origin !== undefined && /^(p?read|recv(from)?)$/.test(origin.callee) && number.offset === 0) return true;
+  // Who tests one end of it believes that it may be anything.
+  const above = hi < 2 ** 31 - 1 || state.facts.orders.some(({ a }) => a === number.symbol);
+  return above && walk.sourceOf(number) !== Source.own;
+}
 
 function divide(walk: Walk, node: Parameters<Walk['report']>[1], right: Value, state: State): void {
   const { number } = right;
