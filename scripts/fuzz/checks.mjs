@@ -27,7 +27,7 @@ let tokenizer;
 let sarifSchema;
 
 export async function loadChecks() {
-  await loadEngine();
+  await loadEngine(['c', 'cpp']);
   tokenizer = await Tokenizer.load('tiny');
   const shipped = dirname(createRequire(import.meta.url).resolve('@microsoft/jest-sarif/package.json'));
   const text = readFileSync(join(shipped, 'lib/schemas/sarif-2.1.0-rtm.5.json'), 'utf8');
