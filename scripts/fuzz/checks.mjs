@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { analyze, loadEngine } from '../../dist/analysis/analysis.js';
 import { findingsOf, readSarif, toSarif } from '../../dist/analysis/external/sarif.js';
 import { lexemes } from '../../dist/analysis/lexemes.js';
+import { pythonRules } from '../../dist/analysis/python/rules.js';
 import { rules } from '../../dist/analysis/rules/index.js';
 import { jsonObject } from '../../dist/llm/json.js';
 import { guardGrade } from '../../dist/reward/guards.js';
@@ -27,7 +28,7 @@ let tokenizer;
 let sarifSchema;
 
 export async function loadChecks() {
-  await loadEngine(['c', 'cpp']);
+  await loadEngine(['c', 'cpp', 'python']);
   tokenizer = await Tokenizer.load('tiny');
   const shipped = dirname(createRequire(import.meta.url).resolve('@microsoft/jest-sarif/package.json'));
   const text = readFileSync(join(shipped, 'lib/schemas/sarif-2.1.0-rtm.5.json'), 'utf8');
@@ -49,7 +50,7 @@ export async function check({ code, prompt }, { language, thorough, timed }) {
   const before = Buffer.from(code);
   const verdict = timed('analyze', () => analyze(code, { language }));
   if (!before.equals(code)) throw new Broken('the engine changed its input');
-  checkVerdict(code, verdict);
+  checkVerdict(code, verdict, language === 'python' ? pythonRules : rules);
   const clean = Buffer.from(replaceInvalid(code));
   const latin = clean.toString('latin1');
   timed('lexemes', () => checkLexemes(latin, language));
@@ -77,12 +78,12 @@ function checkSpan(code, { start, end }, of) {
   }
 }
 
-export function checkVerdict(raw, { findings, spans, parseOk }) {
+export function checkVerdict(raw, { findings, spans, parseOk }, table = rules) {
   const code = replaceInvalid(raw);
   if (typeof parseOk !== 'boolean') throw new Broken('parseOk is not said');
   for (const { rule, cwe, severity, span, message } of findings) {
     checkSpan(code, span, `finding ${rule}`);
-    const row = rules.get(rule);
+    const row = table.get(rule);
     if (row === undefined) throw new Broken(`finding of no rule: ${rule}`);
     if (!/^CWE-\d+$/.test(cwe) || !/^(high|medium|low)$/.test(severity))
       throw new Broken(`${rule}: ${cwe} ${severity}`);
@@ -91,7 +92,7 @@ export function checkVerdict(raw, { findings, spans, parseOk }) {
   for (const { kind, span, obligation } of spans) {
     checkSpan(code, span, `span ${kind}`);
     const [, id, at] = /^(.*)@(\d+)$/.exec(obligation) ?? [];
-    const row = rules.get(id);
+    const row = table.get(id);
     if (row === undefined) throw new Broken(`span of no rule: ${obligation}`);
     if (row.kind !== kind) throw new Broken(`${obligation} is not of the kind ${kind}`);
     if (!(Number(at) < code.length)) throw new Broken(`${obligation} is not inside the text`);

@@ -277,7 +277,7 @@ class Lowering {
         }
         if (below.field !== 'declarator') return this.node(below);
         this.#note(name, below);
-        let declarator = inBody ? this.#initialised(below, type as SyntaxNode, name) : this.#one(below);
+        let declarator = inBody && type !== undefined ? this.#initialised(below, type, name) : this.#one(below);
         if (array)
           declarator = this.#wrapped(declarator, 'array_declarator', as(this.#one(length as SyntaxNode), 'size'));
         for (let i = 0; i < stars; i++) declarator = this.#wrapped(declarator, 'pointer_declarator');
