@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Analyser, Analysis, SourceCode } from '../../src/analysis/analyser.js';
-import { contentKey, ResultStore, stored } from '../../src/analysis/result-store.js';
+import { contentKey, ResultStore, stored, storedTeacher } from '../../src/analysis/result-store.js';
+import { Phases } from '../../src/phases.js';
+import type { Teacher, Verdict } from '../../src/teacher/teacher.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srcode-test-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -74,4 +76,33 @@ test('what was given can be changed without changing what is kept; a file that c
   writeFileSync(join(place, file), '{"findings": [');
   await stored(analyser, new ResultStore(place)).analyze([source('aa')]);
   expect(analyser.asked).toEqual(['aa', 'aa']);
+});
+
+test('a teacher who looks at the code alone is asked once about it, over processes; no answer is not kept', async () => {
+  let asked = 0;
+  const teacher: Teacher = {
+    id: 'counts',
+    byContent: true,
+    async judge(code) {
+      asked++;
+      const unanswered = Number(code.length === 0);
+      return { spans: [], findings: [], idle: [], missing: [`${code.length}`], parseOk: true, counts: { unanswered } };
+    },
+  };
+  const place = join(folder, 'verdicts');
+  const phases = new Phases();
+  const open = (of: Teacher) => storedTeacher(of, new ResultStore<Verdict>(place), phases);
+  const judge = (of: Teacher, text: string, language: 'c' | 'cpp' = 'c') => of.judge(Buffer.from(text), { language });
+  const first = open(teacher);
+  const said = await judge(first, 'aa');
+  expect([await judge(first, 'aa'), await judge(open(teacher), 'aa')]).toEqual([said, said]);
+  await judge(first, 'aa', 'cpp');
+  await judge(open({ ...teacher, id: 'another' }), 'aa');
+  expect([asked, phases.counts]).toEqual([3, { asked: 3, known: 2 }]);
+  await judge(first, '');
+  await judge(first, '');
+  expect(asked).toBe(5);
+  // What depends on the question, too, stays its own.
+  const { byContent: _, ...curious } = teacher;
+  expect(open(curious)).toBe(curious);
 });
