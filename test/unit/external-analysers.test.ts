@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Analyser, SourceCode } from '../../src/analysis/analyser.js';
 import { openBandit, readBandit } from '../../src/analysis/external/bandit.js';
 import { openClang, readClang } from '../../src/analysis/external/clang.js';
@@ -163,6 +163,11 @@ const sources: (SourceCode & { about: string })[] = Object.entries({
     '#pragma GCC diagnostic ignored "-Wanalyzer-use-after-free"\nint go(int *p) {\n    free(p);\n    return *p;\n}\n',
   badSyntax: 'int go( { return 1; }\n',
   badTypes: 'int go(void) { struct nowhere s; return s.x; }\n',
+  misspelt: 'int total = 1;\nint go(int count) {\n    return coutn + total;\n}\n',
+  guessed: 'int coutn = 3;\nint go(void) { return conutn; }\n',
+  unknownType: 'int go(lenght_t n) { return n; }\n',
+  undefinedTag: 'int go(struct item *n) { return n->v; }\n',
+  definesTag: 'struct item { int v; };\nint go(struct item *n) { return n->w; }\n',
   noHeader: '#include <no/such/header.h>\nint go(void) { return 1; }\n',
   openBrace: 'int go(int *p) {\n    free(p);\n    return *p;\n',
   ownFree: 'void free(void *p) { (void)p; }\nint go(int *p) { free(p); return *p; }\n',
@@ -202,6 +207,11 @@ const failing = [
   'openIf failed',
   'badSyntax failed',
   'badTypes failed',
+  'misspelt failed',
+  'guessed failed',
+  'unknownType failed',
+  'undefinedTag failed',
+  'definesTag failed',
   'noHeader failed',
   'openBrace failed',
 ];
@@ -322,6 +332,24 @@ live(cppcheck, 'cppcheck')('cppcheck', () => {
     );
   });
 });
+
+for (const [name, analyser] of Object.entries({ gcc, clang })) {
+  live(analyser, name)(`${name}, of many that do not compile`, () => {
+    test('asks again about the others alone', async () => {
+      const broken = Array.from({ length: 12 }, (_, i) => c(`int go(int n) {\n    return n + limit${i};\n}\n`));
+      const run = vi.spyOn(sandbox as Sandbox, 'run');
+      const analyses = await (analyser as Analyser).analyze([...broken, ...sources.slice(0, 4)]);
+      expect(run.mock.calls.length).toBeLessThan(8);
+      run.mockRestore();
+      expect(analyses.map(({ failure }) => failure?.replace(/: .*('limit\d+').*$/, ': $1'))).toEqual([
+        ...broken.map((_, i) => `line 2: 'limit${i}'`),
+        ...Array(4).fill(undefined),
+      ]);
+      const [first] = analyses.slice(12);
+      expect(first?.findings.map(({ cwe }) => cwe)).toEqual(['CWE-416']);
+    });
+  });
+}
 
 for (const [name, analyser] of Object.entries({ gcc, clang, cppcheck })) {
   live(analyser, name)(`${name}, batched`, () => {

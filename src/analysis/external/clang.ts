@@ -1,6 +1,6 @@
 import type { Sandbox } from '../../sandbox/index.js';
 import type { Cwe } from '../../teacher/teacher.js';
-import { CompilerAnalyser, type Reading } from './compiler.js';
+import { CompilerAnalyser, type Reading, withoutGuess } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
 import { candidateAt, type Unit } from './units.js';
@@ -146,7 +146,7 @@ export function readClang(said: string, unit: Unit): Reading | undefined {
   if (!said.startsWith('{')) {
     for (const [, name, line, message = ''] of said.matchAll(/^source(\d+):(\d+):\d+: (?:fatal )?error: (.*)$/gm)) {
       const candidate = unit.parts.find(({ candidate: { index } }) => index === Number(name))?.candidate;
-      reading.errors.push({ candidate, message: `line ${line}: ${message.replace(/ \[-W.*\]$/, '')}` });
+      reading.errors.push({ candidate, message: `line ${line}: ${withoutGuess(message.replace(/ \[-W.*\]$/, ''))}` });
     }
     return reading.errors.length > 0 || said === '' ? reading : undefined;
   }

@@ -158,10 +158,30 @@ export class CompilerAnalyser implements Analyser {
         const failure = errors[0]?.message ?? 'it met its limits';
         outcomes.push({ candidate: group[0] as Candidate, diagnostics: [], failure });
       } else {
-        outcomes.push(...(await this.#settle(pass, smaller(group, errors), signal)));
+        const lost = this.#lost(errors);
+        const left = group.filter((candidate) => !lost.has(candidate));
+        for (const [candidate, failure] of lost) outcomes.push({ candidate, diagnostics: [], failure });
+        const open = errors.filter(({ candidate }) => candidate === undefined || !lost.has(candidate));
+        const again = lost.size > 0 && open.length === 0 ? [left] : smaller(left, open);
+        if (left.length > 0) outcomes.push(...(await this.#settle(pass, again, signal)));
       }
     }
     return outcomes;
+  }
+
+  // Candidates whose first error is that they name what nothing declares: no neighbour can be the cause, nor what the prelude was cut to.
+  #lost(errors: Reading['errors']): Map<Candidate, string> {
+    const first = new Map<Candidate, string>();
+    for (const { candidate, message } of errors) {
+      if (candidate !== undefined && !first.has(candidate)) first.set(candidate, unrename(message));
+    }
+    const named = (message: string): string | undefined => undeclared.exec(message)?.slice(1).find(Boolean);
+    return new Map(
+      [...first].filter(([, message]) => {
+        const name = named(message);
+        return name !== undefined && !this.#reserved.has(name);
+      }),
+    );
   }
 
   /** Undefined for a unit of which the compiler came to no end. */
@@ -203,6 +223,12 @@ interface Outcome {
   diagnostics: Diagnostic[];
   failure: string | undefined;
 }
+
+/** An error without the compiler's guess at what was meant, which may be a neighbour's name. */
+export const withoutGuess = (message: string): string => message.replace(/; did you mean '[^']*'\?$/, '');
+
+const undeclared =
+  /'(\w+)' undeclared|undeclared identifier '(\w+)'|unknown type name '(\w+)'|(?:undefined type|incomplete definition of type) '(?:struct|union) (\w+)'/;
 
 // An error may follow from a neighbour's: who is blamed gets a unit of its own, and the others another try. Else halves find who it is.
 function smaller(group: readonly Candidate[], errors: Reading['errors']): Candidate[][] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Sandbox } from '../../sandbox/index.js';
-import { CompilerAnalyser, type Diagnostic, type Pass, type Reading } from './compiler.js';
+import { CompilerAnalyser, type Diagnostic, type Pass, type Reading, withoutGuess } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
 import { candidateNamed, type Unit } from './units.js';
@@ -162,7 +162,7 @@ export function readGccSarif(said: string, unit: Unit): Reading | undefined {
 }
 
 const errorMessage = (line: number | undefined, message: string): string =>
-  line === undefined ? message : `line ${line}: ${message}`;
+  `${line === undefined ? '' : `line ${line}: `}${withoutGuess(message)}`;
 
 // One line; `compilation terminated.` may follow, and a compiler that breaks down adds words of its own or ends in the middle.
 function jsonLine(said: string): string {
