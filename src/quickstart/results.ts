@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { io, makeFolder } from '../files.js';
 import { writeDurably } from '../run/durable.js';
@@ -28,9 +28,7 @@ export class Results {
   /** The result of that name: the one that is kept, if it answers this question, else what `work` makes. */
   async get<T>(name: string, question: unknown, work: () => Promise<T>): Promise<T> {
     const file = join(this.#folder, `${name}.json`);
-    const key = createHash('sha256')
-      .update(JSON.stringify([this.#about, question]))
-      .digest('hex');
+    const key = this.#key(question);
     const known = existsSync(file) ? parse<T>(io('read', file, () => readFileSync(file, 'utf8'))) : undefined;
     if (known?.key === key) {
       this.#seconds.set(name, known.seconds);
@@ -42,6 +40,29 @@ export class Results {
     io('write', file, () => writeDurably(file, `${JSON.stringify({ key, seconds, value })}\n`));
     this.#seconds.set(name, seconds);
     return value;
+  }
+
+  /**
+   * As {@link get}, for a training that keeps its checkpoints in `folder`: one that was broken off is gone on with, and what another
+   * question left there makes room.
+   */
+  async train<T>(name: string, folder: string, question: unknown, work: () => Promise<T>): Promise<T> {
+    return this.get(name, question, async () => {
+      const begun = join(this.#folder, `${name}.begun`);
+      const key = this.#key(question);
+      const same = existsSync(begun) && io('read', begun, () => readFileSync(begun, 'utf8')) === key;
+      if (!same) {
+        io('remove', folder, () => rmSync(folder, { recursive: true, force: true }));
+        io('write', begun, () => writeDurably(begun, key));
+      }
+      return await work();
+    });
+  }
+
+  #key(question: unknown): string {
+    return createHash('sha256')
+      .update(JSON.stringify([this.#about, question]))
+      .digest('hex');
   }
 }
 

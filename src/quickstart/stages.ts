@@ -98,12 +98,12 @@ export const sftRecipe: Options<SftConfig> = {
 export async function fineTune(context: Context, seed: number): Promise<string> {
   const { run, profile, threads, base, hooks } = context;
   const rows = join(run, `lessons-${seed}.jsonl`);
-  const options: Options<SftConfig> = {
+  const options: Options<SftConfig> & { run: string } = {
     ...{ model: base, data: [rows], run: join(run, `sft-${seed}`), seed, threads, mode: 'full', lr: 1e-3 },
     ...sftRecipe,
     optimizer: { weightDecay: 0.01 },
   };
-  return phase(context, `SFT ${seed}`, 'fine-tuning on detection and repair', options, async () => {
+  return training(context, `SFT ${seed}`, 'fine-tuning on detection and repair', options, async () => {
     writeLessons(rows, seed, profile.lessons);
     return (await sft(options, { ...hooks, resume: true })).checkpoint;
   });
@@ -113,12 +113,12 @@ export async function trainReward(context: Context, model: string, name: string,
   const { run, profile, threads, hooks } = context;
   const pairs = profile.lessons.preferences;
   const rows = join(run, `preferences-${seed}.jsonl`);
-  const options: Options<RewardConfig> = {
+  const options: Options<RewardConfig> & { run: string } = {
     ...{ model, data: [rows], run: join(run, `${name}-${seed}`), seed, threads, lr: 3e-3, batchSize: 24 },
     ...{ heldOut: 0.1, keepCheckpoints: 1 },
     schedule: { kind: 'linear', warmup: 8, floor: 0.05 },
   };
-  return phase(context, `${name} model ${seed}`, 'training the reward model', options, async () => {
+  return training(context, `${name} model ${seed}`, 'training the reward model', options, async () => {
     writePreferences(rows, seed, pairs);
     const { checkpoint } = await rewardModel(options, { ...hooks, resume: true });
     return { adapter: checkpoint, accuracy: await heldOutAccuracy(context, model, checkpoint) };
@@ -149,7 +149,8 @@ async function runArm(
   const model = arm.withoutSft ? base : tuned;
   const { adapter } = arm.withoutSft ? await trainReward(context, base, 'reward of the base', seed) : reward;
   const folder = join(run, `${name}-${seed}`);
-  const checkpoint = await phase(context, `${arm.name} ${seed}`, `training ${arm.name}`, [arm, model, adapter], () =>
+  const question = { run: folder, arm, model, adapter };
+  const checkpoint = await training(context, `${arm.name} ${seed}`, `training ${arm.name}`, question, () =>
     arm.training === 'rejection'
       ? trainRejection(context, seed, { model, run: folder })
       : trainArm(context, arm, seed, { model, reward: adapter, folder }),
@@ -236,16 +237,25 @@ export async function evaluateAdapter(
   return await evaluate({ model, tokenizer, adapter: 'policy', reference: null, task, split, n, signal: hooks.signal });
 }
 
-function phase<T>(
-  { results, hooks }: Context,
+function phase<T>(context: Context, name: string, said: string, question: unknown, work: () => Promise<T>): Promise<T> {
+  return context.results.get(name, question, announced(context, said, work));
+}
+
+/** A phase that trains in the folder `run` of its question. */
+function training<T>(
+  context: Context,
   name: string,
   said: string,
-  question: unknown,
+  question: { run: string },
   work: () => Promise<T>,
 ): Promise<T> {
-  return results.get(name, question, () => {
+  return context.results.train(name, question.run, question, announced(context, said, work));
+}
+
+function announced<T>({ hooks }: Context, said: string, work: () => Promise<T>): () => Promise<T> {
+  return async () => {
     hooks.signal?.throwIfAborted();
     hooks.onPhase?.(said);
-    return work();
-  });
+    return await work();
+  };
 }
