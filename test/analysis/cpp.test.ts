@@ -45,3 +45,18 @@ test('what is said of any bytes lies inside them', () => {
 test('a method of a name that objects have is no method', () => {
   expect(() => judge('int f() { return a.constructor(1) + b.toString() + c.__proto__(2); }')).not.toThrow();
 });
+
+test('what is nested is lowered once', () => {
+  const nested = (open: string, close: string): string => `void f() { ${open.repeat(60)}x${close.repeat(60)}; }`;
+  for (const code of [
+    nested('a.rfind(', ', 0)'),
+    nested('a.insert(', ')'),
+    nested('new decltype(', ')'),
+    nested('(', '.find_first_not_of("a") == npos)'),
+    nested('if (int a = ({ ', ' })) { b(); }'),
+  ]) {
+    const began = performance.now();
+    judge(code);
+    expect(performance.now() - began).toBeLessThan(5000);
+  }
+});

@@ -206,14 +206,14 @@ class Lowering {
   #if(node: SyntaxNode): Draft {
     const condition = child(node, 'condition');
     const [first, value] = [condition && child(condition, 'initializer'), condition && child(condition, 'value')];
-    const whole = this.#same(node);
     const declaration = value?.type === 'declaration' ? value : undefined;
-    if (first === undefined && declaration === undefined) return whole;
+    if (first === undefined && declaration === undefined) return this.#same(node);
     const [declared] = this.#all(declaration === undefined ? (first as SyntaxNode).children : [declaration]);
     const tested = declaration === undefined ? value && this.#one(value) : this.#declaredName(declaration);
-    if (declared === undefined || tested === undefined) return whole;
-    const children = whole.children.map((below) => (below.field === 'condition' ? as(tested, 'condition') : below));
-    return this.#make('compound_statement', node, [as(declared, null), { ...whole, field: null, children }]);
+    const rest = this.#all(node.children.filter((below) => below !== condition));
+    const parts = tested === undefined ? rest : [as(tested, 'condition'), ...rest];
+    const test = this.#make('if_statement', node, parts);
+    return this.#make('compound_statement', node, declared === undefined ? [test] : [as(declared, null), test]);
   }
 
   #declaredName(declaration: SyntaxNode): Draft | undefined {
@@ -244,6 +244,17 @@ class Lowering {
   }
 
   // ---- declarations
+
+  /** The part of a type that names it, without scope and template. */
+  #nameNode(type: SyntaxNode): SyntaxNode {
+    let at = type;
+    while (/^(qualified_identifier|template_type)$/.test(at.type)) {
+      const name = child(at, 'name');
+      if (name === undefined) break;
+      at = name;
+    }
+    return at;
+  }
 
   /** The name of a type without its scope, and what its template is given. */
   #typeName(type: SyntaxNode | undefined): { name: string; given: readonly SyntaxNode[] } {
@@ -389,7 +400,11 @@ class Lowering {
     if (placement !== undefined && !/nothrow/.test(this.#of(placement)))
       return this.#call('constructed', node, this.#all(placement.children));
     const length = declarator && child(declarator, 'length');
-    const described = this.#make('type_descriptor', type, [as(this.#one(type), 'type')]);
+    const plain = /^(primitive_type|type_identifier|sized_type_specifier)$/.test(type.type)
+      ? type
+      : this.#nameNode(type);
+    const typed = (): Draft => this.#make(plain.type === 'primitive_type' ? plain.type : 'type_identifier', plain);
+    const described = this.#make('type_descriptor', type, [as(typed(), 'type')]);
     const size = this.#make('sizeof_expression', type, [as(described, 'type')]);
     const constructs = given !== undefined || !/^primitive_type$|^sized_type/.test(type.type);
     const name = `operator new${length === undefined ? '' : '[]'}${placement === undefined ? '' : ' nothrow'}${constructs ? ' 0' : ''}`;
@@ -399,7 +414,7 @@ class Lowering {
       ...this.#all(given?.children ?? []),
     ]);
     const pointer = this.#make('type_descriptor', type, [
-      as(this.#one(type), 'type'),
+      as(typed(), 'type'),
       as(this.#make('abstract_pointer_declarator', type), 'declarator'),
     ]);
     return this.#cast(node, pointer, call);
@@ -468,9 +483,9 @@ class Lowering {
     const name = this.#of(field).replace(/<.*/s, '');
     const self = (): Draft => this.#one(receiver);
     const [first, second, third] = given;
-    const args = this.#all(given);
+    const args = (): Draft[] => this.#all(given);
     const call = (callee: string, ...values: Draft[]): Draft => this.#call(callee, node, values);
-    if (this.#methods.has(name)) return call(name, ...args);
+    if (this.#methods.has(name)) return call(name, ...args());
     switch (`${name}/${given.length}`) {
       case 'c_str/0':
       case 'data/0':
@@ -485,7 +500,7 @@ class Lowering {
       case 'empty/0':
         return this.#make('unary_expression', node, [as(call('strlen', self()), 'argument')], '!');
       case 'at/1':
-        return call('at', ...args);
+        return call('at', ...args());
       case 'append/1':
         return this.#make(
           'assignment_expression',
@@ -496,22 +511,22 @@ class Lowering {
       case 'find/1':
       case 'rfind/1':
       case 'contains/1':
-        return call(first?.type === 'char_literal' ? 'strchr' : 'strstr', self(), ...args);
+        return call(first?.type === 'char_literal' ? 'strchr' : 'strstr', self(), ...args());
       case 'find_first_of/1':
-        return call('strpbrk', self(), ...args);
+        return call('strpbrk', self(), ...args());
       case 'compare/1':
-        return call('strcmp', self(), ...args);
+        return call('strcmp', self(), ...args());
       case 'compare/3':
         return call('strncmp', self(), this.#one(third as SyntaxNode), this.#one(second as SyntaxNode));
       case 'starts_with/1':
         return this.#binary(
           '==',
           node,
-          call('strncmp', self(), ...args, call('strlen', this.#one(first as SyntaxNode))),
+          call('strncmp', self(), ...args(), this.#word('number_literal', '1')),
           this.#word('number_literal', '0'),
         );
       case 'rfind/2':
-        return call('strncmp', self(), this.#one(first as SyntaxNode), call('strlen', this.#one(first as SyntaxNode)));
+        return call('strncmp', self(), this.#one(first as SyntaxNode), this.#word('number_literal', '1'));
       case 'open/1':
       case 'open/2':
         return call('fstream', this.#one(first as SyntaxNode));
@@ -556,7 +571,12 @@ class Lowering {
     const method = left.type === 'call_expression' ? child(left, 'function') : undefined;
     const field = method?.type === 'field_expression' ? child(method, 'field') : undefined;
     const receiver = method && child(method, 'argument');
-    if (field !== undefined && receiver !== undefined && this.#of(field) === 'find_first_not_of') {
+    if (
+      field !== undefined &&
+      receiver?.type === 'identifier' &&
+      this.#of(field) === 'find_first_not_of' &&
+      /\bnpos$/.test(this.#of(right))
+    ) {
       const allowed = this.#all(child(left, 'arguments')?.children ?? []);
       const self = this.#one(receiver);
       const whole = this.#call('strlen', right, [this.#one(receiver)]);
