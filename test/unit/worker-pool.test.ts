@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WorkerPool } from '../../src/worker-pool.js';
 
 const script = new URL('../fixtures/pool-worker.mjs', import.meta.url);
@@ -35,9 +34,11 @@ test('a thread that dies while it has nothing to do is missed by nobody', async 
   const pool = new WorkerPool<number | string, number>(script, { size: 1, seconds: 20 });
   const [first] = await pool.ask(['who']);
   await pool.ask(['die later']);
-  await sleep(500);
-  const [second] = await pool.ask(['who']);
-  expect(second?.answer).toBeGreaterThan(first?.answer as number);
+  const later = async (): Promise<void> => {
+    const [second] = await pool.ask(['who']);
+    expect(second?.answer).toBeGreaterThan(first?.answer as number);
+  };
+  await vi.waitFor(later, { timeout: 20_000 });
 });
 
 test('what is aborted ends with its reason, at once, and the pool goes on', async () => {
