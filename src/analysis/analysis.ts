@@ -1,13 +1,13 @@
 import { SrcodeError } from '../errors.js';
 import type { CodeLanguage, Finding, SecureSpan } from '../teacher/teacher.js';
 import { CParser } from './c/syntax.js';
-import { credited, type Judged, judge } from './credit.js';
+import { credited, type Judged, judge, type Walked } from './credit.js';
 import { Program } from './engine/program.js';
 import type { Rule } from './engine/rule.js';
 import { pythonRules } from './python/rules.js';
 import { PythonParser } from './python/syntax.js';
 import { PythonWalk } from './python/walk.js';
-import { families, rules } from './rules/index.js';
+import { listeners, rules } from './rules/index.js';
 import { severityOf } from './severity.js';
 import type { Source } from './syntax/source.js';
 
@@ -57,7 +57,7 @@ function cJudge(parser: CParser): Judge {
     const source = parser.parse(code);
     const program = new Program(source, (expansion) => parser.parse(expansion));
     lap('parse');
-    return { source, rules, ...judge(program, families, () => lap('walk')) };
+    return { source, rules, ...judge(program, listeners, () => lap('walk')) };
   };
 }
 
@@ -65,12 +65,15 @@ function pythonJudge(parser: PythonParser): Judge {
   return (code, lap) => {
     const source = parser.parse(code);
     lap('parse');
-    const walked = (off: ReadonlySet<string>): PythonWalk => {
+    const walk = (off: ReadonlySet<string>): Walked => {
       const walk = new PythonWalk(source, off);
       walk.run();
-      return walk;
+      const { findings, guards } = walk;
+      return { findings, guards, consulted: new Set(guards.keys()), asked: new Set(), steps: source.root.end };
     };
-    return { source, rules: pythonRules, ...credited(walked, () => lap('walk')) };
+    const first = walk(new Set());
+    lap('walk');
+    return { source, rules: pythonRules, ...credited([{ first, again: walk }]) };
   };
 }
 

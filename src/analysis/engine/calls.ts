@@ -51,7 +51,7 @@ function endOfBody(walk: Walk, body: CNode, state: State): void {
 /** Ends the path at a return, or at the function's end. */
 export function leave(walk: Walk, node: CNode, value: Value | null, state: State): void {
   const { frame } = walk;
-  for (const family of walk.listeners) family.leave?.(walk, { node, value, frame, state });
+  walk.tell('leave', { node, value, frame, state });
   frame.exits.push({ state: new State(state), value });
   state.dead = true;
 }
@@ -102,7 +102,7 @@ export function call(walk: Walk, node: CNode, state: State): Value {
     value: walk.evaluate(argument, state),
   }));
   if (callee !== undefined && callee.type !== 'identifier') walk.evaluate(callee, state);
-  for (const family of walk.listeners) family.call?.(walk, { node, name, arguments: args, state });
+  walk.tell('call', { node, name, arguments: args, state });
   const own = walk.program.functions.get(name);
   if (own !== undefined) {
     if (!walk.quiet && worksOnAddresses(node, args) && !walk.holds(node)) return walk.fresh(own.result, Source.own);

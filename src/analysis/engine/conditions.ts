@@ -84,16 +84,15 @@ function decide(
     const there = new State(state);
     if (state.dead) return there;
     if (impossible(walk, operator, a, b, there)) there.dead = true;
-    else if (believed || walk.holds(guard)) compare(walk, operator, a, b, there, nodes);
+    else if (believed) compare(walk, operator, a, b, there, nodes);
+    else walk.believe(guard, () => compare(walk, operator, a, b, there, nodes));
     return there;
   };
   return { yes: side(operator, false), no: side(negated[operator] as string, loop) };
 }
 
 function tell(walk: Walk, node: CNode, operator: string, left: Value, right: Value, state: State): void {
-  for (const family of walk.listeners) {
-    family.arithmetic?.(walk, { node, operator, left, right, exact: { lo: 0, hi: 1 }, type: intType, state });
-  }
+  walk.tell('arithmetic', { node, operator, left, right, exact: { lo: 0, hi: 1 }, type: intType, state });
 }
 
 /** Whether `a operator b` cannot be here. */

@@ -23,7 +23,9 @@ export function attend(walk: Walk, values: readonly Value[], nodes: readonly CNo
   for (const [key, duty] of [...state.duties]) {
     if (duty.rule === unclosed) continue;
     seen ??= new Set([...values.flatMap(coveredBy), ...mentioned(walk, nodes, state)]);
-    if (seen.has(duty.symbol) || (duty.rule === 'unchecked-number' && seen.has(errno))) state.duties.delete(key);
+    if (!seen.has(duty.symbol) && !(duty.rule === 'unchecked-number' && seen.has(errno))) continue;
+    state.duties.delete(key);
+    state.facts.matter();
   }
 }
 

@@ -70,7 +70,7 @@ export function evaluate(walk: Walk, node: CNode, state: State): Value {
       if (inner === undefined || type === undefined) return walk.constant(0);
       const value = evaluate(walk, inner, state);
       const to = walk.program.described(type);
-      for (const family of walk.listeners) family.cast?.(walk, { node, type: to, value, state });
+      walk.tell('cast', { node, type: to, value, state });
       return convert(walk, value, to, state);
     }
     case 'sizeof_expression':
@@ -102,7 +102,7 @@ function identifier(walk: Walk, node: CNode, state: State): Value | undefined {
   const variable = walk.lookup(name);
   if (variable !== undefined) {
     const value = read(walk, { key: variable.key, type: variable.type, regions: [], variable }, state);
-    for (const family of walk.listeners) family.read?.(walk, { node, value, state });
+    walk.tell('read', { node, value, state });
     return value;
   }
   const macro = macroValue(walk, name, node);
@@ -123,7 +123,7 @@ function load(walk: Walk, node: CNode, state: State): Value {
   const place = walk.locate(node, state, false);
   if (place === undefined) return walk.fresh(unknownType, Source.own);
   const value = read(walk, place, state);
-  for (const family of walk.listeners) family.read?.(walk, { node, value, state });
+  walk.tell('read', { node, value, state });
   return value;
 }
 
@@ -202,16 +202,15 @@ function binary(walk: Walk, node: CNode, state: State): Value {
   }
   const [a, b] = [evaluate(walk, left, state), evaluate(walk, right, state)];
   if (Object.hasOwn(negated, node.operator)) {
-    for (const family of walk.listeners)
-      family.arithmetic?.(walk, {
-        node,
-        operator: node.operator,
-        left: a,
-        right: b,
-        exact: { lo: 0, hi: 1 },
-        type: intType,
-        state,
-      });
+    walk.tell('arithmetic', {
+      node,
+      operator: node.operator,
+      left: a,
+      right: b,
+      exact: { lo: 0, hi: 1 },
+      type: intType,
+      state,
+    });
     attend(walk, [a, b], [left, right], state);
     if (impossible(walk, node.operator, a, b, state)) return walk.constant(0);
     if (impossible(walk, negated[node.operator] as string, a, b, state)) return walk.constant(1);
@@ -255,22 +254,31 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
   if (type.kind === 'float') {
     const decided =
       a.number.symbol === 0 && b.number.symbol === 0 ? fold(operator, a.number.offset, b.number.offset) : undefined;
-    for (const family of walk.listeners)
-      family.arithmetic?.(walk, {
-        node,
-        operator,
-        left: a,
-        right: b,
-        exact: { lo: decided ?? -Infinity, hi: decided ?? Infinity },
-        type,
-        state,
-      });
+    walk.tell('arithmetic', {
+      node,
+      operator,
+      left: a,
+      right: b,
+      exact: { lo: decided ?? -Infinity, hi: decided ?? Infinity },
+      type,
+      state,
+    });
     return decided === undefined ? walk.fresh(type, source) : walk.constant(decided, type);
   }
   const [x, y] = [walk.range(a.number, state.facts), walk.range(b.number, state.facts)];
-  const exact = asked(walk, operator, a.number, b.number, exactRange(operator, x, y), state);
-  for (const family of walk.listeners)
-    family.arithmetic?.(walk, { node, operator, left: a, right: b, exact, type, state });
+  const exact = exactly(walk, operator, a.number, b.number, state);
+  walk.tell('arithmetic', {
+    node,
+    operator,
+    left: a,
+    right: b,
+    // Looked up when a rule asks, so that one can tell what its answer rests on.
+    get exact() {
+      return exactly(walk, operator, a.number, b.number, state);
+    },
+    type,
+    state,
+  });
   const linear = linearResult(operator, a.number, b.number);
   if (linear !== undefined && (linear.symbol !== 0 || fits(exact, type)))
     return { number: linear, type, source, targets: [] };
@@ -281,6 +289,11 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
     state.facts.order(result.number.symbol, b.number.symbol, b.number.offset - 1);
   if (operator === '&' && ((a.type.kind === 'int' && !a.type.signed) || x.lo >= 0)) masked(walk, result, a, b, state);
   return result;
+}
+
+function exactly(walk: Walk, operator: string, a: Linear, b: Linear, state: State): Range {
+  const exact = exactRange(operator, walk.range(a, state.facts), walk.range(b, state.facts));
+  return asked(walk, operator, a, b, exact, state);
 }
 
 // What a condition said of just this sum or product.

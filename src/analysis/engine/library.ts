@@ -195,6 +195,7 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
     const pointer = value(released);
     // A defence only where something would be lost.
     const kept = pointer?.targets.some(({ region }) => state.lives.get(region.id) === 'live') ?? false;
+    if (kept) walk.matters(node);
     if (pointer !== undefined && (!kept || walk.holds(node))) release(walk, pointer, state);
     return walk.constant(0);
   }

@@ -15,7 +15,7 @@ export function loop(walk: Walk, node: CNode, state: State): void {
   const after = node.type === 'do_statement';
   walk.frame.scopes.push(new Map());
   if (initial !== undefined) walk.statement(initial, state);
-  for (const family of walk.listeners) family.loop?.(walk, { node, state });
+  walk.tell('loop', { node, state });
   const entry = new State(state);
   const skipped = after || condition === undefined ? null : walk.branch(condition, new State(entry), null, true).no;
   widen(walk, node, entry);

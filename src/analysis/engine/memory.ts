@@ -158,7 +158,7 @@ function access(
   write: boolean,
   state: State,
 ): void {
-  for (const family of walk.listeners) family.access?.(walk, { node, base, pointer, index, bytes, write, state });
+  walk.tell('access', { node, base, pointer, index, bytes, write, state });
 }
 
 /** A pointer some bytes further on. */
@@ -231,7 +231,7 @@ export function assign(walk: Walk, place: Place, value: Value, node: CNode, targ
   // `p = NULL` behind `free(p)`.
   if (old !== undefined && walk.isNull(converted, state.facts) === 'yes' && isFreed(old, state) && !walk.holds(node))
     return converted;
-  for (const family of walk.listeners) family.assign?.(walk, { node, target, key: place.key, value: converted, state });
+  walk.tell('assign', { node, target, key: place.key, value: converted, state });
   const [region] = place.regions;
   if (place.type.kind === 'record') forget(walk, place.key, state);
   if (region !== undefined && place.key.startsWith(`${region.id}[`))

@@ -63,6 +63,13 @@ export class Program {
     this.#references(source.root);
   }
 
+  /** Functions that are called from outside, as far as the code shows. */
+  roots(): CFunction[] {
+    return [...this.functions.values()].filter(
+      ({ name }) => name === 'main' || !this.called.has(name) || this.passed.has(name),
+    );
+  }
+
   text = ({ start, end }: Pick<CNode, 'start' | 'end'>): string => {
     const from = start < this.source.root.end + 1 ? undefined : this.#expanded.findLast(({ base }) => base <= start);
     return from === undefined

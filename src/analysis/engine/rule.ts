@@ -102,3 +102,25 @@ export interface RuleFamily {
   /** Once, over the whole unit. */
   unit?(walk: Walk): void;
 }
+
+type Hook = Exclude<keyof RuleFamily, 'rules'>;
+
+/** Who listens to what, in the order of the families. */
+export type Listeners = { readonly [Kind in Hook]: readonly NonNullable<RuleFamily[Kind]>[] };
+
+export function listenersOf(families: readonly RuleFamily[]): Listeners {
+  const to = <Kind extends Hook>(kind: Kind): NonNullable<RuleFamily[Kind]>[] =>
+    families.flatMap((family) => family[kind] ?? []) as NonNullable<RuleFamily[Kind]>[];
+  return {
+    call: to('call'),
+    access: to('access'),
+    arithmetic: to('arithmetic'),
+    read: to('read'),
+    cast: to('cast'),
+    assign: to('assign'),
+    condition: to('condition'),
+    leave: to('leave'),
+    loop: to('loop'),
+    unit: to('unit'),
+  };
+}

@@ -163,10 +163,10 @@ function ifStatement(walk: Walk, node: CNode, state: State): void {
     for (const item of node.children) statement(walk, item, state);
     return;
   }
-  for (const family of walk.listeners) family.condition?.(walk, { node: condition, state });
+  walk.tell('condition', { node: condition, state });
   const whole = otherwise === undefined && (exits(walk, consequence) || clamps(walk, condition, consequence));
   const span = whole && statements(consequence) <= 6 ? node : null;
-  if (whole && walk.off.has(`${(span ?? condition).start}:${(span ?? condition).end}`)) {
+  if (whole && !walk.consults(span ?? condition)) {
     walk.heeded = false;
     walk.evaluate(condition, state);
     walk.heeded = true;

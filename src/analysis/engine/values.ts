@@ -1,4 +1,5 @@
 import type { CNode } from '../c/syntax.js';
+import type { Grounds } from './grounds.js';
 import type { CType } from './types.js';
 
 /** Where a value comes from, in order of distrust. */
@@ -193,6 +194,8 @@ interface Order {
   readonly a: number;
   readonly b: number;
   readonly offset: number;
+  /** A guard said so. */
+  readonly told: boolean;
 }
 
 /** Orders that a path keeps, the last ones: every question about a number goes through them. Real functions have 21 at most. */
@@ -205,8 +208,10 @@ export class Facts {
   readonly #characters: Shelf<number, bigint>;
   readonly #marks: Shelf<string, true>;
   #orders: readonly Order[];
+  readonly #grounds: Grounds | null;
 
-  constructor(from: Facts | null = null) {
+  constructor(from: Facts | null = null, grounds: Grounds | null = from === null ? null : from.#grounds) {
+    this.#grounds = grounds;
     this.#ranges = from === null ? new Shelf() : from.#ranges.copy();
     this.#nulls = from === null ? new Shelf() : from.#nulls.copy();
     this.#characters = from === null ? new Shelf() : from.#characters.copy();
@@ -215,51 +220,64 @@ export class Facts {
   }
 
   range(symbol: number): Range | undefined {
-    return this.#ranges.get(symbol);
+    return this.#grounds?.hides(symbol) ? undefined : this.#ranges.get(symbol);
   }
 
   narrow(symbol: number, { lo, hi }: Range): void {
+    this.#grounds?.tell(symbol);
     const old = this.#ranges.get(symbol);
     this.#ranges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
   }
 
   isNull(symbol: number): boolean | undefined {
-    return this.#nulls.get(symbol);
+    return this.#grounds?.hides(symbol) ? undefined : this.#nulls.get(symbol);
   }
 
   setNull(symbol: number, isNull: boolean): void {
+    this.#grounds?.tell(symbol);
     this.#nulls.set(symbol, isNull);
   }
 
   characters(symbol: number): bigint {
-    return this.#characters.get(symbol) ?? anyCharacter;
+    return this.#grounds?.hides(symbol) ? anyCharacter : (this.#characters.get(symbol) ?? anyCharacter);
   }
 
   allow(symbol: number, set: bigint): void {
+    this.#grounds?.tell(symbol);
     this.#characters.set(symbol, this.characters(symbol) & set);
   }
 
   has(mark: string): boolean {
-    return this.#marks.has(mark);
+    return !this.#grounds?.hides(mark) && this.#marks.has(mark);
   }
 
   mark(mark: string): void {
+    this.#grounds?.tell(mark);
     this.#marks.set(mark, true);
   }
 
   order(a: number, b: number, offset: number): void {
+    this.#grounds?.tell(a);
+    this.#grounds?.tell(b);
     if (this.#orders.some((order) => order.a === a && order.b === b && order.offset <= offset)) return;
-    this.#orders = [...this.#orders.slice(1 - mostOrders), { a, b, offset }];
+    const told = this.#grounds !== null && this.#grounds.under !== null;
+    this.#orders = [...this.#orders.slice(1 - mostOrders), { a, b, offset, told }];
   }
 
   get orders(): readonly Order[] {
-    return this.#orders;
+    return this.#grounds?.blind ? this.#orders.filter(({ told }) => !told) : this.#orders;
+  }
+
+  /** What a guard told without a fact that says so matters. */
+  matter(): void {
+    const under = this.#grounds?.under;
+    if (under) this.#grounds?.asked.add(under.key);
   }
 
   /** Everything that the other path knows too. */
   join(other: Facts): Facts {
     if (this.#same(other)) return new Facts(this);
-    const joined = new Facts();
+    const joined = new Facts(null, this.#grounds);
     for (const [symbol, range] of this.#ranges) {
       const second = other.#ranges.get(symbol);
       if (second === undefined) continue;

@@ -5,13 +5,14 @@ import { always, branch } from './conditions.js';
 import { stringOf } from './constants.js';
 import { evaluate } from './expressions.js';
 import { sizeParameters } from './extents.js';
+import { Grounds } from './grounds.js';
 import { content, forget, giveAway, length, locate, setText, type Text } from './memory.js';
 import type { CFunction, Program } from './program.js';
-import type { Argument, RuleFamily } from './rule.js';
+import type { Argument, Listeners } from './rule.js';
 import { statement } from './statements.js';
 import { Symbols } from './symbols.js';
 import type { CType } from './types.js';
-import { type Linear, type Region, Source, State, type Value } from './values.js';
+import { Facts, type Linear, type Region, Source, State, type Value } from './values.js';
 import { lookup } from './variables.js';
 
 /** Code that keeps a flaw away: a condition, a statement, a call. */
@@ -22,6 +23,8 @@ export interface Guard {
 }
 
 export interface RawFinding {
+  /** Its rule and place. */
+  readonly key: string;
   readonly rule: string;
   readonly node: CNode;
   readonly message: string;
@@ -61,6 +64,10 @@ export interface Place {
   readonly variable?: Variable;
 }
 
+function keyOf({ start, end }: Pick<CNode, 'start' | 'end'>): string {
+  return `${start}:${end}`;
+}
+
 /** Statements and expressions that a walk from one root takes at most. */
 const stepBudget = 150_000;
 
@@ -73,14 +80,14 @@ const stepBudget = 150_000;
  */
 export class Walk extends Symbols {
   readonly program: Program;
-  readonly families: readonly RuleFamily[];
-  readonly off: ReadonlySet<string>;
   readonly findings: Map<string, RawFinding> = new Map();
-  /** In the order of the walk. */
+  /** Guards in force, in the order of the walk. */
   readonly guards: Map<string, Guard> = new Map();
+  /** The keys of all guards that the walk came to, in force or not: leaving out any other one changes nothing. */
+  readonly consulted: Set<string> = new Set();
+  readonly grounds: Grounds = new Grounds();
   frame!: Frame;
-  /** Who hears of what happens now: nobody while something is looked up {@link quietly}. */
-  listeners: readonly RuleFamily[];
+  /** Something is looked up without consequences. */
   quiet = false;
   /** Whether what is asked of values is of consequence: not in the condition of a guard that is left out. */
   heeded = true;
@@ -99,23 +106,66 @@ export class Walk extends Symbols {
   /** Memory that pointers of unknown origin lead to. */
   readonly outsides: Map<string, Region> = new Map();
 
-  constructor(program: Program, families: readonly RuleFamily[], off: ReadonlySet<string> = new Set()) {
+  readonly #listeners: Listeners;
+  readonly #off: ReadonlySet<string>;
+  readonly #decides: (key: string) => boolean;
+  #decided = false;
+
+  /**
+   * @param off - Keys of the guards that are left out.
+   * @param decides - Whether a finding settles what the walk is for: it ends there.
+   */
+  constructor(
+    program: Program,
+    listeners: Listeners,
+    off: ReadonlySet<string> = new Set(),
+    decides: (key: string) => boolean = () => false,
+  ) {
     super();
     this.program = program;
-    this.families = families;
-    this.listeners = families;
-    this.off = off;
+    this.#listeners = listeners;
+    this.#off = off;
+    this.#decides = decides;
   }
 
-  run(): void {
-    if (this.off.size === 0) for (const family of this.families) family.unit?.(this);
-    const { functions, called, passed } = this.program;
-    const roots = [...functions.values()].filter(
-      ({ name }) => name === 'main' || !called.has(name) || passed.has(name),
-    );
-    for (const root of roots) this.#root(root);
-    // What only calls itself or each other.
-    for (const one of functions.values()) if (!this.started.has(one.name)) this.#root(one);
+  /** Guards that rules depend on, as far as the walk can tell. */
+  get asked(): ReadonlySet<string> {
+    return this.grounds.asked;
+  }
+
+  /** Walks a function and what it calls, as whoever calls it from outside. */
+  run(root: CFunction): this {
+    const state = new State();
+    state.facts = new Facts(null, this.whole ? this.grounds : null);
+    const distrust = root.name === 'main' || this.program.passed.has(root.name) ? Source.input : Source.parameter;
+    const values = root.parameters.map(({ type }, i) => {
+      // It has a name at least.
+      if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 1, hi: 2 ** 31 - 1 } });
+      return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
+    });
+    activate(this, root, sizeParameters(this, root, values), null, state);
+    return this;
+  }
+
+  /** Whether all guards are in force. */
+  get whole(): boolean {
+    return this.#off.size === 0;
+  }
+
+  /** Lets the rules hear of something. */
+  tell<Kind extends Exclude<keyof Listeners, 'unit'>>(
+    kind: Kind,
+    event: NonNullable<Parameters<Listeners[Kind][number]>[1]>,
+  ): void {
+    if (this.quiet) return;
+    const listeners = this.#listeners[kind] as readonly ((walk: Walk, event: { state: State }) => void)[];
+    if (!this.whole) {
+      for (const listener of listeners) listener(this, event);
+      return;
+    }
+    for (const listener of listeners) {
+      this.grounds.ask((again) => listener(this, again ? { ...event, state: new State(event.state) } : event));
+    }
   }
 
   text(node: Pick<CNode, 'start' | 'end'>): string {
@@ -125,27 +175,62 @@ export class Walk extends Symbols {
   report(rule: string, node: CNode, message: string): void {
     const at = this.program.origin(node);
     const key = `${rule}@${at.start}`;
-    if (!this.findings.has(key)) this.findings.set(key, { rule, node: at, message });
+    if (this.#decided || this.findings.has(key)) return;
+    if (this.grounds.blind) {
+      this.grounds.missed = true;
+      return;
+    }
+    this.findings.set(key, { key, rule, node: at, message });
+    this.#decided = this.#decides(key);
   }
 
   /** Whether a defence is in force; it becomes a candidate for credit. */
   holds(node: CNode): boolean {
-    const from = this.program.origin(node);
-    const key = `${from.start}:${from.end}`;
-    if (this.off.has(key)) return false;
-    if (!this.guards.has(key)) this.guards.set(key, { key, start: from.start, end: from.end });
-    return true;
+    const guard = this.#guard(node);
+    return guard !== undefined && !this.grounds.hidesGuard(guard);
+  }
+
+  /** Learns what a comparison says, unless it is a guard that is left out. */
+  believe(node: CNode, learn: () => void): void {
+    const guard = this.#guard(node);
+    if (guard !== undefined) this.grounds.learn(guard, learn);
+  }
+
+  /** Whether a guard as a whole is in force; it becomes a candidate where one of its comparisons does. */
+  consults(node: CNode): boolean {
+    const key = keyOf(this.program.origin(node));
+    this.consulted.add(key);
+    if (this.#off.has(key)) return false;
+    const guard = this.guards.get(key);
+    return guard === undefined || !this.grounds.hidesGuard(guard);
+  }
+
+  /** That a call is made matters to the rules: they ask for what it leaves. */
+  matters(node: CNode): void {
+    const guard = this.#guard(node);
+    if (guard !== undefined) this.grounds.asked.add(guard.key);
+  }
+
+  #guard(node: CNode): Guard | undefined {
+    const { start, end } = this.program.origin(node);
+    const key = keyOf({ start, end });
+    this.consulted.add(key);
+    if (this.#off.has(key)) return undefined;
+    let guard = this.guards.get(key);
+    if (guard === undefined) {
+      guard = { key, start, end };
+      this.guards.set(key, guard);
+    }
+    return guard;
   }
 
   /** Looks something up without consequences: no rule hears of it, and no function is walked. */
   quietly<T>(look: () => T): T {
-    const [listeners, quiet] = [this.listeners, this.quiet];
-    this.listeners = [];
+    const { quiet } = this;
     this.quiet = true;
     try {
       return look();
     } finally {
-      this.listeners = listeners;
       this.quiet = quiet;
     }
   }
@@ -161,22 +246,9 @@ export class Walk extends Symbols {
     }
   }
 
-  #root(root: CFunction): void {
-    if (this.started.has(root.name)) return;
-    const state = new State();
-    this.steps = 0;
-    const distrust = root.name === 'main' || this.program.passed.has(root.name) ? Source.input : Source.parameter;
-    const values = root.parameters.map(({ type }, i) => {
-      // It has a name at least.
-      if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 1, hi: 2 ** 31 - 1 } });
-      return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
-    });
-    activate(this, root, sizeParameters(this, root, values), null, state);
-  }
-
   /** Counts a step; true where the root has had all that it may take. */
   exhausted(): boolean {
-    return ++this.steps > stepBudget;
+    return ++this.steps > stepBudget || this.#decided;
   }
 
   statement(node: CNode, state: State): void {

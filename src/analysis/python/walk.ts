@@ -68,7 +68,7 @@ export class PythonWalk {
 
   report(rule: string, node: SyntaxNode, message: string): void {
     const key = `${rule}@${node.start}`;
-    if (!this.findings.has(key)) this.findings.set(key, { rule, node, message });
+    if (!this.findings.has(key)) this.findings.set(key, { key, rule, node, message });
   }
 
   /** Whether a defence is in force; it becomes a candidate for credit. */

@@ -146,13 +146,13 @@ function conditional(walk: Walk, call: CNode, body: CNode): boolean {
   for (let at = call; at !== body && at.parent !== null; at = at.parent) {
     if (/^(if|while|for|switch|case|conditional)_/.test(at.parent.type) && at.field !== 'condition') {
       const condition = bare(child(at.parent, 'condition'));
-      if (condition === undefined || !walk.off.has(`${condition.start}:${condition.end}`)) return true;
+      if (condition === undefined || walk.consults(condition)) return true;
     }
     if (at.parent.type === 'binary_expression' && /^(&&|\|\|)$/.test(at.parent.operator) && at.field === 'right')
       return true;
     for (const before of at.parent.children) {
       if (before === at) break;
-      if (walk.off.has(`${before.start}:${before.end}`)) continue;
+      if (!walk.consults(before)) continue;
       for (const inner of descendants(before))
         if (
           /^(return|goto)_statement$/.test(inner.type) ||

@@ -1,4 +1,4 @@
-import type { Rule, RuleFamily } from '../engine/rule.js';
+import { type Listeners, listenersOf, type Rule, type RuleFamily } from '../engine/rule.js';
 import { bounds } from './bounds.js';
 import { concurrency } from './concurrency.js';
 import { control } from './control.js';
@@ -25,6 +25,8 @@ export const families: readonly RuleFamily[] = [
   secrets,
   types,
 ];
+
+export const listeners: Listeners = listenersOf(families);
 
 /** The table of all rules. */
 export const rules: ReadonlyMap<string, Rule> = new Map(

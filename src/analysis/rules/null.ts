@@ -38,7 +38,7 @@ function check(walk: Walk, node: CNode, base: CNode, pointer: Value, state: Stat
     if (pointer.number.symbol !== 0) state.facts.setNull(pointer.number.symbol, false);
   } else if (
     // A test alone obliges to nothing: left out, the belief is left out with it.
-    walk.off.size === 0 &&
+    walk.whole &&
     status === 'unknown' &&
     pointer.number.symbol !== 0 &&
     tested(walk).has(walk.text(base))
