@@ -47,11 +47,16 @@ function mentioned(walk: Walk, nodes: readonly CNode[], state: State): number[] 
   return found;
 }
 
-/** Ends the duties towards what a value stands for: it was closed, or given to somebody else. */
-export function settle(rule: string, value: Value, state: State): void {
+/** Ends the duties towards what a value stands for: it was closed, or given to somebody else. Whether there was one. */
+export function settle(rule: string, value: Value, state: State): boolean {
   const symbols = coveredBy(value);
-  for (const [key, duty] of [...state.duties])
-    if (duty.rule === rule && symbols.includes(duty.symbol)) state.duties.delete(key);
+  let settled = false;
+  for (const [key, duty] of [...state.duties]) {
+    if (duty.rule !== rule || !symbols.includes(duty.symbol)) continue;
+    state.duties.delete(key);
+    settled = true;
+  }
+  return settled;
 }
 
 /** The duties of an activation. */

@@ -89,7 +89,7 @@ export function leaveDuties(
   const origin: Origin = { node, callee: name };
   if (closes.test(name)) {
     const [handle] = args;
-    if (handle !== undefined && walk.holds(node)) settle(unclosed, handle.value, state);
+    if (handle !== undefined && walk.holds(node) && settle(unclosed, handle.value, state)) walk.matters(node);
     return;
   }
   if (symbol === 0) return;
