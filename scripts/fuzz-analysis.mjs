@@ -87,6 +87,7 @@ function note({ key, detail, index, what, code }) {
   const known = failures.get(key);
   if (known !== undefined) {
     known.count++;
+    if (/^(hang|slow|crash)/.test(key)) console.log(`  ${key} again: input ${index} (${code.length} bytes)`);
     // The smallest one is the easiest to make smaller.
     if (code.length >= known.code.length) return;
     Object.assign(known, { detail, index, what, code });
