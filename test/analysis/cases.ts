@@ -514,4 +514,14 @@ export const cases: Case[] = [
     code: 'void f(char *p, int k) { if (k) { free(p); p = NULL; } free(p); }',
     spans: [['lifetime', 'p = NULL']],
   },
+  {
+    name: 'a command whose first character alone is tested',
+    code: 'int f(const char *w) { if (!isalnum(w[0])) return -1; return system(w); }',
+    findings: [['command', 'system(w)']],
+  },
+  {
+    name: 'a command that a loop goes through without a test',
+    code: 'int f(const char *w) { int n = 0; for (int i = 0; w[i]; i++) n++; return n + system(w); }',
+    findings: [['command', 'system(w)']],
+  },
 ];

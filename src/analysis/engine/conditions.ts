@@ -227,7 +227,7 @@ function learnElement(walk: Walk, value: Value, { facts }: State): void {
     if (!facts.has(`ne:${value.number.symbol}:${code}`)) set |= 1n << BigInt(code);
   }
   if (lo < 0) set |= ((1n << 128n) - 1n) << 128n;
-  facts.allow(content, set & facts.characters(content));
+  facts.allowElement(content, set);
 }
 
 // What a function's outcome says to the caller that tests it.

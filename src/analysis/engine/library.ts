@@ -846,7 +846,7 @@ export function learnString(
     const character = walk.evaluate(first, quiet());
     const holds = operator === '!=' && zero;
     if (character.elementOf !== undefined && (holds || (operator === '==' && zero))) {
-      state.facts.allow(
+      state.facts.allowElement(
         character.elementOf,
         characterSet((code) => test(code) === holds),
       );
@@ -867,7 +867,7 @@ export function learnString(
       // strchr("allowed", c): c is one of them.
       const allowed = walk.stringOf(first);
       if (!absent && operator === '!=' && allowed !== undefined && code?.elementOf !== undefined) {
-        state.facts.allow(
+        state.facts.allowElement(
           code.elementOf,
           characterSet((at) => allowed.includes(String.fromCharCode(at))),
         );

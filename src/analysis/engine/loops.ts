@@ -20,6 +20,7 @@ export function loop(walk: Walk, node: CNode, state: State): void {
   const skipped = after || condition === undefined ? null : walk.branch(condition, new State(entry), null, true).no;
   widen(walk, node, entry);
   const endless = condition === undefined || walk.always(condition);
+  entry.facts.forgetElements();
   let exit: State = entry;
   for (let round = 0; round < 2; round++) {
     const ways = condition === undefined || after ? null : walk.branch(condition, new State(entry), null, true);
@@ -35,15 +36,14 @@ export function loop(walk: Walk, node: CNode, state: State): void {
       exit = new State(end);
       exit.dead = true;
     } else exit = walk.branch(condition as CNode, new State(end), null, true).no;
-    if (skipped !== null && !skipped.dead) {
-      exit = join(walk, skipped, exit);
-      // What the body proves for each element, the loop proves for all.
-      if (!end.dead) exit.facts.learnContents(end.facts);
-    }
+    if (skipped !== null && !skipped.dead) exit = join(walk, skipped, exit);
+    // What the body proves for each element, the loop proves for all.
+    if (!end.dead) exit.facts.learnContents(end.facts);
     for (const broken of jumps.breaks) exit = join(walk, exit, broken);
     if (end.dead || !carry(walk, entry, end)) break;
   }
   walk.frame.scopes.pop();
+  exit.facts.forgetElements();
   state.become(exit);
 }
 

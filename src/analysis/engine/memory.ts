@@ -218,11 +218,12 @@ export function convert(walk: Walk, value: Value, type: CType, state: State): Va
   if (value.number.symbol !== 0 && from <= type.bytes) return { ...value, type };
   if (value.number.symbol === 0 && !type.signed && range.lo === range.hi)
     return walk.constant(range.lo < 0 ? full.hi + 1 + range.lo : range.lo % (full.hi + 1), type);
-  // Another number, but the test of one is a test of the other.
-  const { origin } = value;
-  return origin === undefined
-    ? walk.fresh(type, value.source)
-    : { ...walk.fresh(type, value.source, { origin }), covers: coveredBy(value) };
+  // Another number, but the test of one is a test of the other, and what is cut off makes none greater that is not negative.
+  const { origin, number } = value;
+  const cut = walk.fresh(type, value.source, { ...(origin && { origin }) });
+  if (number.symbol !== 0 && number.scale === 1 && range.lo >= 0)
+    state.facts.order(cut.number.symbol, number.symbol, number.offset);
+  return origin === undefined ? cut : { ...cut, covers: coveredBy(value) };
 }
 
 export function assign(walk: Walk, place: Place, value: Value, node: CNode, target: CNode, state: State): Value {

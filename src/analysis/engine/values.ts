@@ -247,6 +247,21 @@ export class Facts {
     this.#characters.set(symbol, this.characters(symbol) & set);
   }
 
+  /** One character of a content is among these: the others need not be, until a loop has gone through all. */
+  allowElement(content: number, set: bigint): void {
+    this.allow(-content, set);
+  }
+
+  /** What {@link allowElement} said of it. */
+  elementCharacters(content: number): bigint {
+    return this.characters(-content);
+  }
+
+  /** Another turn looks at another element. */
+  forgetElements(): void {
+    for (const symbol of [...this.#characters.keys()]) if (symbol < 0) this.#characters.delete(symbol);
+  }
+
   has(mark: string): boolean {
     return !this.#grounds?.hides(mark) && this.#marks.has(mark);
   }
@@ -314,7 +329,8 @@ export class Facts {
   learn(other: Facts): void {
     for (const [symbol, range] of other.#ranges) this.narrow(symbol, range);
     for (const [symbol, isNull] of other.#nulls) this.#nulls.set(symbol, isNull);
-    this.learnContents(other);
+    for (const [symbol, set] of other.#characters) this.allow(symbol, set);
+    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
     if (other.#orders === this.#orders) return;
     const known = new Set(this.#orders);
     const news = other.#orders.filter((order) => !known.has(order));
@@ -323,7 +339,7 @@ export class Facts {
 
   /** Takes over what is known of characters and marks, as a loop over all elements proves it for the whole. */
   learnContents(other: Facts): void {
-    for (const [symbol, set] of other.#characters) this.allow(symbol, set);
+    for (const [symbol, set] of other.#characters) this.allow(Math.abs(symbol), set);
     for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
   }
 }

@@ -217,11 +217,13 @@ function bounded(walk: Walk, { symbol, scale, offset }: Linear, state: State): b
 }
 
 function name(walk: Walk, region: Target['region']): string {
-  return region.kind === 'heap'
-    ? 'the allocation'
-    : region.kind === 'literal'
-      ? 'the literal'
-      : walk.text(region.node).split(/[\s[=]/)[0] || 'it';
+  return region.kind === 'outside'
+    ? 'what the caller gave'
+    : region.kind === 'heap'
+      ? 'the allocation'
+      : region.kind === 'literal'
+        ? 'the literal'
+        : walk.text(region.node).split(/[\s[=]/)[0] || 'it';
 }
 
 function copy(walk: Walk, node: CNode, pointer: Value, count: Value, write: boolean, state: State): void {
