@@ -133,4 +133,22 @@ export const cppCases: Case[] = [
     code: 'class C { char *d = nullptr; public: void set(const char *s) { d = static_cast<char *>(malloc(8)); if (!d) return; d[0] = *s; } };',
     spans: [['null', 'if (!d) return;']],
   },
+  {
+    name: 'a field that is declared elsewhere, tested',
+    code: 'int C::f() { if (!d_) return 0; return d_->x; }',
+  },
+  {
+    name: 'what an unknown function gives, tested',
+    code: 'int f(S &s) { auto p = s.find(1); if (p) { return p->x; } return 0; }',
+  },
+  {
+    name: 'a result by reference, of a function of this unit and of an unknown one',
+    code: 'void init(int &x) { x = 1; } int f() { int a; int b; init(a); other(b); return a ^ b; }',
+    spans: [['initialisation', 'init(a)']],
+  },
+  {
+    name: 'a variable without a value, given to one that takes its value',
+    code: 'void f() { int a; printf("%d", a); }',
+    findings: [['uninitialised', 'a']],
+  },
 ];

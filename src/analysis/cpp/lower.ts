@@ -1,4 +1,4 @@
-import { child, type SyntaxNode } from '../syntax/node.js';
+import { child, descendants, type SyntaxNode } from '../syntax/node.js';
 
 /** A tree of C, and the words in it that the code does not have, which lie behind the code from `end` on. */
 export interface Lowered {
@@ -15,8 +15,8 @@ export interface Lowered {
  */
 export function lower(root: SyntaxNode, text: string, end: number): Lowered {
   const lowering = new Lowering(text, end);
-  const [lowered] = lowering.node(root);
-  adopt(lowered as Draft);
+  const lowered = lowering.unit(root);
+  adopt(lowered);
   return { root: lowered as SyntaxNode, words: lowering.words };
 }
 
@@ -41,6 +41,9 @@ const texts = /^(basic_)?(w|u8|u16|u32)?string(_view)?$|^o?stringstream$/;
 /** Types of templates that lead to elements, or to one thing. */
 const owners = /^(vector|deque|span|initializer_list|unique_ptr|shared_ptr)$/;
 const casts = /^(static|reinterpret|const|dynamic)_cast$/;
+/** Functions of C that are given values: a variable without one is no place for their result. */
+const library =
+  /^(v?[fs]?n?printf|str\w+|mem\w+|is[a-z]+|to[a-z]+|malloc|calloc|realloc|free|exit|abort|assert|system|f?puts|f?putc(har)?|abs|sqrt|pow|read|write|send|recv|f\w+|open|close)$/;
 const inputs = /^(i?f?stream|istringstream|cin)$/;
 
 class Lowering {
@@ -53,7 +56,13 @@ class Lowering {
   readonly #read = new Set(['cin']);
   /** Arrays of characters. */
   readonly #buffers = new Set<string>();
-  readonly #methods = new Set<string>();
+  /** Functions of this unit, and which of their parameters are references that they may write to. */
+  readonly #functions = new Map<string, readonly boolean[]>();
+  readonly #texts = new Set<string>();
+  /** Local variables without a value. */
+  readonly #bare = new Set<string>();
+  /** Parameters of the function at hand that are references: pointers, in the words of C. */
+  #references = new Set<string>();
 
   constructor(text: string, end: number) {
     this.#text = text;
@@ -103,6 +112,51 @@ class Lowering {
 
   // ---- walking
 
+  unit(root: SyntaxNode): Draft {
+    const declared = new Set<string>();
+    const followed = new Set<string>();
+    for (const node of descendants(root)) {
+      if (node.type === 'function_definition') this.#functions.set(this.#nameOf(node), this.#writable(node));
+      if (!/identifier$/.test(node.type) || node.parent === null) continue;
+      const { type, operator } = node.parent;
+      if (node.field === 'declarator' || /declarator|binding|capture/.test(type)) declared.add(this.#of(node));
+      else if (node.type === 'identifier' && operator === '->' && node.field === 'argument')
+        followed.add(this.#of(node));
+    }
+    const lowered = this.#same(root);
+    // What is declared elsewhere, a field above all, is one thing wherever it is named.
+    const elsewhere = [...followed].filter((name) => !declared.has(name));
+    const declarations = elsewhere.map((name) => {
+      const type = this.#word('type_identifier', 'elsewhere');
+      const declarator = this.#wrapped(this.#word('identifier', name), 'pointer_declarator');
+      return this.#make('declaration', type, [as(type, 'type'), as(declarator, 'declarator')]);
+    });
+    return { ...lowered, children: [...declarations, ...lowered.children] };
+  }
+
+  #parametersOf(definition: SyntaxNode): readonly SyntaxNode[] {
+    let at = child(definition, 'declarator');
+    while (at !== undefined && at.type !== 'function_declarator')
+      at = child(at, 'declarator') ?? at.children.find(({ type }) => /declarator$/.test(type));
+    return (at && child(at, 'parameters')?.children) ?? [];
+  }
+
+  #writable(definition: SyntaxNode): boolean[] {
+    return this.#parametersOf(definition).map((parameter) => this.#isReference(parameter));
+  }
+
+  // Text and what owns things lead to them anyway.
+  #isReference(parameter: SyntaxNode): boolean {
+    const { name } = this.#typeName(child(parameter, 'type'));
+    return (
+      child(parameter, 'declarator')?.type === 'reference_declarator' &&
+      !texts.test(name) &&
+      !owners.test(name) &&
+      name !== 'array' &&
+      !parameter.children.some((item) => item.type === 'type_qualifier' && this.#of(item) === 'const')
+    );
+  }
+
   /** What a node becomes: nothing, one or several nodes in its role. */
   node(node: SyntaxNode): Draft[] {
     const found = this.#lowered(node);
@@ -128,7 +182,10 @@ class Lowering {
         return name === undefined ? this.#same(node) : this.#one(name);
       }
       case 'identifier':
-        return this.#of(node) === 'npos' ? this.#word('identifier', 'NULL') : this.#same(node);
+        if (this.#of(node) === 'npos') return this.#word('identifier', 'NULL');
+        return this.#references.has(this.#of(node)) && node.field !== 'declarator'
+          ? this.#make('pointer_expression', node, [as(this.#same(node), 'argument')], '*')
+          : this.#same(node);
       case 'reference_declarator':
         return node.children[0] === undefined ? [] : this.#one(node.children[0]);
       case 'abstract_reference_declarator':
@@ -137,11 +194,25 @@ class Lowering {
       case 'trailing_return_type':
         return [];
       case 'parameter_declaration':
-      case 'optional_parameter_declaration':
-        return this.#declaration({ ...node, type: 'parameter_declaration' });
-      case 'function_definition':
-        this.#methods.add(this.#nameOf(node));
-        return this.#declaration(node);
+      case 'optional_parameter_declaration': {
+        const lowered = this.#declaration({ ...node, type: 'parameter_declaration' });
+        if (!this.#isReference(node)) return lowered;
+        const children = lowered.children.map((below) =>
+          below.field === 'declarator' ? as(this.#wrapped(below, 'pointer_declarator'), 'declarator') : below,
+        );
+        return { ...lowered, children };
+      }
+      case 'function_definition': {
+        const outer = this.#references;
+        const names = this.#parametersOf(node).filter((parameter) => this.#isReference(parameter));
+        const lowered = this.#declaration({ ...node, children: node.children.filter(({ field }) => field !== 'body') });
+        this.#references = new Set(
+          names.map((parameter) => this.#of(child(parameter, 'declarator')?.children[0] ?? parameter)),
+        );
+        const body = this.#all(node.children.filter(({ field }) => field === 'body'));
+        this.#references = outer;
+        return { ...lowered, children: [...lowered.children, ...body] };
+      }
       case 'declaration':
       case 'field_declaration':
         return this.#declaration(node);
@@ -316,6 +387,7 @@ class Lowering {
     }
     if (at === undefined) return;
     const name = this.#of(at);
+    if (texts.test(type)) this.#texts.add(name);
     if (/^o?stringstream$/.test(type)) this.#gathered.add(name);
     if (inputs.test(type)) this.#read.add(name);
     if (array && type === 'char') this.#buffers.add(name);
@@ -344,7 +416,10 @@ class Lowering {
     } else if (node.type !== 'identifier') return this.#one(node);
     if (given === undefined) {
       const builtIn = type.type !== 'qualified_identifier' && !/^[A-Z]\w*[a-z]\w*$/.test(name);
-      if (builtIn && !texts.test(name) && !owners.test(name)) return this.#one(node);
+      if (builtIn && !texts.test(name) && !owners.test(name)) {
+        this.#bare.add(this.#of(node));
+        return this.#one(node);
+      }
       given = [];
     }
     return this.#valued(this.#one(target), this.#constructed(name, place, this.#all(given)), node);
@@ -455,10 +530,19 @@ class Lowering {
       first?.type !== 'pointer_expression'
     )
       return this.#input(node, [this.#one(second)]);
-    return this.#same({
-      ...node,
-      children: node.children.map((below) => (below.field === 'function' ? { ...callee, field: 'function' } : below)),
+    const list = child(node, 'arguments');
+    const references = this.#functions.get(name) ?? [];
+    const known = this.#functions.has(name) || library.test(name);
+    const args = given.map((argument, i) => {
+      const value = this.#one(argument);
+      const written =
+        references[i] === true || (!known && argument.type === 'identifier' && this.#bare.has(this.#of(argument)));
+      return written ? this.#make('pointer_expression', argument, [as(value, 'argument')], '&') : as(value, null);
     });
+    return this.#make('call_expression', node, [
+      as(this.#one(callee), 'function'),
+      as(this.#make('argument_list', list ?? node, args), 'arguments'),
+    ]);
   }
 
   #input(at: Place, targets: readonly Draft[]): Draft {
@@ -485,8 +569,14 @@ class Lowering {
     const [first, second, third] = given;
     const args = (): Draft[] => this.#all(given);
     const call = (callee: string, ...values: Draft[]): Draft => this.#call(callee, node, values);
-    if (this.#methods.has(name)) return call(name, ...args());
-    switch (`${name}/${given.length}`) {
+    if (this.#functions.has(name)) return call(name, ...args());
+    const isText =
+      (receiver.type === 'identifier' && this.#texts.has(this.#of(receiver))) ||
+      /^(string|char)_literal$/.test(first?.type ?? '');
+    const called = `${name}/${given.length}`;
+    if (!isText && /^(find|rfind|contains|append|compare|starts_with|find_first_of)\//.test(called))
+      return this.#same(node);
+    switch (called) {
       case 'c_str/0':
       case 'data/0':
       case 'get/0':

@@ -141,7 +141,7 @@ export function compare(
   const { facts } = state;
   attend(walk, [a, b], nodes, state);
   if (nodes.length > 0) outcome(walk, operator, a, b, state);
-  if (isPointer(a) || isPointer(b)) {
+  if (isPointer(a) || isPointer(b) || a.type.kind === 'unknown') {
     const [n1, n2] = [walk.isNull(a, facts), walk.isNull(b, facts)];
     if (operator === '==' || operator === '!=') {
       if (n2 === 'yes' && a.number.symbol !== 0) facts.setNull(a.number.symbol, operator === '==');
