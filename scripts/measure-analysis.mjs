@@ -106,6 +106,6 @@ if (measure === undefined || file === undefined) {
   );
   process.exitCode = 2;
 } else {
-  await loadEngine();
+  await loadEngine(['c', 'cpp']);
   await measure(file, values);
 }
