@@ -524,4 +524,18 @@ export const cases: Case[] = [
     code: 'int f(const char *w) { int n = 0; for (int i = 0; w[i]; i++) n++; return n + system(w); }',
     findings: [['command', 'system(w)']],
   },
+  {
+    name: 'text that is ended by hand',
+    code: 'void f(char *d, const char *s) { strncpy(d, s, 7); d[7] = 0; puts(d); }',
+    spans: [['termination', 'd[7] = 0']],
+  },
+  {
+    name: 'text that need not end',
+    code: 'void f(const char *s) { char d[8]; strncpy(d, s, 8); puts(d); }',
+    findings: [['unterminated', 'strncpy(d, s, 8)']],
+  },
+  {
+    name: 'text before zeroes',
+    code: 'void f(const char *s) { char d[8] = {0}; strncpy(d, s, 7); puts(d); }',
+  },
 ];

@@ -283,7 +283,9 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
   if (linear !== undefined && (linear.symbol !== 0 || fits(exact, type)))
     return { number: linear, type, source, targets: [] };
   const result = walk.fresh(type, source, { range: fits(exact, type) ? exact : rangeOf(type) });
-  if (operator === '*' && source !== Source.own && !fits(exact, type)) return { ...result, wraps: true };
+  const both = a.source !== Source.own && b.source !== Source.own;
+  if ((operator === '*' ? source !== Source.own : operator === '+' && both) && !fits(exact, type))
+    return { ...result, wraps: true };
   if (operator === '/' && b.number.scale >= 0) divided(walk, result, a.number, b.number);
   if (operator === '%' && y.lo > 0 && b.number.symbol !== 0 && b.number.scale === 1)
     state.facts.order(result.number.symbol, b.number.symbol, b.number.offset - 1);

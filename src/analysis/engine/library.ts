@@ -157,6 +157,12 @@ export function isFiller(name: string): boolean {
   return /^(fgets|gets|read|pread|recv|recvfrom|fread|[fs]?scanf)$/.test(name);
 }
 
+/** Whether a call reads the text that its argument leads to. */
+export function readsText(name: string, i: number): boolean {
+  if (isFiller(name) || /^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/.test(name)) return i > 0;
+  return /^v?(f|s|sn|d)?printf$/.test(name) || dereferencedBy(name).includes(i);
+}
+
 /** Functions that keep nothing of what they are given. */
 export function keepsNothing(name: string): boolean {
   return keeping.test(name);
@@ -305,7 +311,10 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
       const length = walk.length(from, state);
       const most = limit === undefined ? undefined : walk.range(limit.number, state.facts).hi;
       const known = most === undefined || walk.range(length, state.facts).hi <= most;
+      const zeroed = isZero(walk, to, limit, state);
       copyText(walk, to, from, known ? length : lengthUpTo(walk, most as number), state);
+      if (name === 'strncpy' && walk.range(length, state.facts).hi >= (most ?? Infinity) && !zeroed)
+        leaveOpen(to, origin, state);
       return { ...to, number: to.number };
     }
     case 'strcat':
@@ -617,6 +626,22 @@ function copyText(walk: Walk, to: Value, from: Value, length: Linear, state: Sta
     state,
   );
   if (content.literalText === undefined) state.store.set(`${target.region.id}[]`, content);
+}
+
+// Whether the memory behind the copy is zero as it stands.
+function isZero(walk: Walk, to: Value, limit: Value | undefined, state: State): boolean {
+  const [target] = to.targets;
+  if (target === undefined || limit === undefined) return false;
+  const length = state.store.get(`${target.region.id}#`)?.number;
+  const shorter = target.region.size !== null && !walk.atMost(target.region.size, limit.number, state.facts);
+  return length !== undefined && length.symbol === 0 && length.offset === 0 && shorter;
+}
+
+/** Text that the copy may have left without its zero. */
+function leaveOpen(to: Value, origin: Origin, state: State): void {
+  const key = `${to.targets[0]?.region.id ?? `*${to.number.symbol}`}[]`;
+  const content = state.store.get(key);
+  if (content !== undefined) state.store.set(key, { ...content, unterminated: origin });
 }
 
 function appendText(walk: Walk, to: Value, contents: readonly Value[], length: Linear, state: State): void {

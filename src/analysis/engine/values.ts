@@ -75,7 +75,7 @@ export interface Value {
   readonly cut?: { readonly written: Linear; readonly room: Linear; readonly origin: Origin };
   /** Text that the call which wrote it may have left without its zero. */
   readonly unterminated?: Origin;
-  /** A product that its type need not hold. */
+  /** A product or sum that its type need not hold. */
   readonly wraps?: boolean;
   /** Symbols that this one stands for behind a join, where they came from calls. */
   readonly covers?: readonly number[];

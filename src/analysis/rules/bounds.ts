@@ -134,13 +134,18 @@ function untested(walk: Walk, rule: string, node: CNode, pointer: Value, index: 
     return;
   }
   if (walk.sourceOf(index) === Source.own) return;
-  // A text's own length leads to its end.
-  const text = state.store.get(`${pointer.targets[0]?.region.id}#`)?.number;
-  if (text?.symbol === index.symbol && index.scale === 1 && index.offset <= text.offset) return;
+  const region = pointer.targets[0]?.region;
+  if (region !== undefined && isInText(region, index, state)) return;
   const bounded = hi < 2 ** 31 - 1 + index.offset || state.facts.orders.some(({ a }) => a === index.symbol);
   if (!bounded) walk.report(rule, node, 'the index comes from outside, and nothing bounds it');
   // Of a type that is declared elsewhere nobody knows.
   else if (lo < 0 && Number.isFinite(lo)) walk.report(rule, node, 'the index comes from outside, and may be negative');
+}
+
+// A text's own length leads to its end.
+function isInText({ id }: Target['region'], { symbol, scale, offset }: Linear, { store }: State): boolean {
+  const length = store.get(`${id}#`)?.number;
+  return length?.symbol === symbol && symbol !== 0 && scale === 1 && offset <= length.offset;
 }
 
 /** Whether `offset + bytes` stays inside, as far as one can know; reports where it need not. */
@@ -163,7 +168,7 @@ function check(walk: Walk, rule: string, node: CNode, { region, offset }: Target
       return;
     }
   }
-  if (end === null || walk.atMost(end, size, state.facts)) return;
+  if (end === null || walk.atMost(end, size, state.facts) || isInText(region, offset, state)) return;
   const [last, room] = [walk.range(end, state.facts), walk.range(size, state.facts)];
   const unlimited = walk.counts(offset) && walk.symbolRange(offset.symbol, state.facts).hi >= 2 ** 31 - 1;
   if (size.symbol !== 0 && region.kind === 'outside') {

@@ -8,6 +8,7 @@ import { injection } from './injection.js';
 import { integers } from './integers.js';
 import { nullPointers } from './null.js';
 import { secrets } from './secrets.js';
+import { termination } from './termination.js';
 import { types } from './types.js';
 import { unchecked } from './unchecked.js';
 
@@ -20,6 +21,7 @@ export const families: readonly RuleFamily[] = [
   injection,
   unchecked,
   initialisation,
+  termination,
   concurrency,
   control,
   secrets,

@@ -25,6 +25,12 @@ export const nullPointers: RuleFamily = {
       const argument = args[i];
       if (argument !== undefined) check(walk, node, argument.node, argument.value, state);
     }
+    // EVP_DigestInit_ex follows what EVP_MD_CTX_new gave.
+    const [object] = args;
+    const maker = object?.value.origin?.callee ?? '';
+    const family = /^([A-Za-z]+_)\w*new$/.exec(maker)?.[1];
+    if (object !== undefined && family !== undefined && name.startsWith(family) && !name.endsWith('_free'))
+      check(walk, node, object.node, object.value, state);
   },
 };
 

@@ -1,7 +1,7 @@
 import { type CNode, child } from '../c/syntax.js';
 import { owed, settle } from '../engine/duties.js';
 import { coveredBy } from '../engine/joins.js';
-import { dereferencedBy, isFiller, nullable } from '../engine/library.js';
+import { nullable, readsText } from '../engine/library.js';
 import { awaited, mustSucceed, opens } from '../engine/results.js';
 import type { Argument, RuleFamily } from '../engine/rule.js';
 import { addLinear, constant, Facts, type Origin, type State, type Value } from '../engine/values.js';
@@ -154,12 +154,6 @@ function missing(walk: Walk, value: Value | undefined, state: State): void {
   const origin = awaited(value, state);
   if (origin !== undefined)
     walk.report('unchecked-input', origin.node, `${origin.callee} may fail, and what it should have filled is used`);
-}
-
-/** Whether a call reads the text that its argument leads to. */
-function readsText(name: string, i: number): boolean {
-  if (isFiller(name) || /^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/.test(name)) return i > 0;
-  return /^v?(f|s|sn|d)?printf$/.test(name) || dereferencedBy(name).includes(i);
 }
 
 // Whether a variable gets what a call gives.
