@@ -1,5 +1,6 @@
 import { CParser } from '../analysis/c/syntax.js';
 import { type Lexeme, lexemes } from '../analysis/lexemes.js';
+import { PythonParser } from '../analysis/python/syntax.js';
 import type { GuardOptions } from '../config/reward-options.js';
 import type { CodeLanguage } from '../teacher/teacher.js';
 
@@ -39,11 +40,13 @@ const fewest = 10;
 
 /** Looks at each answer for what an honest one has. */
 export async function guardAnswers(answers: readonly GuardedAnswer[], options: GuardOptions): Promise<GuardReport[]> {
-  const parser = answers.some(({ language }) => language === 'c') ? await CParser.load() : undefined;
-  return answers.map((answer) => guard(answer, options, parser));
+  const parsers = new Map<CodeLanguage, CParser | PythonParser>();
+  for (const language of new Set(answers.map(({ language }) => language)))
+    parsers.set(language, language === 'python' ? await PythonParser.load() : await CParser.load(language));
+  return answers.map((answer) => guard(answer, options, parsers.get(answer.language) as CParser | PythonParser));
 }
 
-function guard(answer: GuardedAnswer, options: GuardOptions, parser: CParser | undefined): GuardReport {
+function guard(answer: GuardedAnswer, options: GuardOptions, parser: CParser | PythonParser): GuardReport {
   const { code, answerStart, answerEnd, language, expects: { reference, signature, calls } = {} } = answer;
   const read = (text: string): Lexeme[] => lexemes(text, language);
   const text = Buffer.from(code).toString('latin1');
@@ -58,7 +61,7 @@ function guard(answer: GuardedAnswer, options: GuardOptions, parser: CParser | u
 
   const parses = (): boolean => {
     if (!balanced(program)) return false;
-    if (parser === undefined || language !== 'c' || parser.parse(code).parseOk) return true;
+    if (parser.parse(code).parseOk) return true;
     // Real code is full of macros that no parser knows without its headers: then only brackets and literals say something.
     return reference !== undefined && !parser.parse(place(Buffer.from(reference).toString('latin1'))).parseOk;
   };

@@ -130,7 +130,7 @@ describe('guards', () => {
     expect(await failed(macros, { expects: { reference } })).toContain('parse');
   });
 
-  test('know Python by its lexemes', async () => {
+  test('know Python by its lexemes and its grammar', async () => {
     const code = 'def run(cmd):\n    """Run cmd."""\n    return subprocess.run([cmd], check=True)  # no shell (\n';
     const python = {
       language: 'python' as const,
@@ -138,6 +138,14 @@ describe('guards', () => {
     };
     expect(await failed(code, python)).toEqual([]);
     expect(await failed(code.replace('check=True)', 'check=True'), python)).toEqual(['parse']);
+    expect(await failed(code.replace('return subprocess', 'return = subprocess'), python)).toEqual(['parse']);
+  });
+
+  test('know C++ by its own grammar', async () => {
+    const code = 'template <class T> T twice(const T &x) { auto add = [&](T y) { return x + y; }; return add(x); }\n';
+    const cpp = { language: 'cpp' as const, expects: { reference: code } };
+    expect(await failed(code, cpp)).toEqual([]);
+    expect(await failed(code.replace('return add', 'return return add'), cpp)).toEqual(['parse']);
   });
 });
 
