@@ -11,7 +11,7 @@ import { buildCli, root } from '../support/cli.js';
 
 beforeAll(async () => {
   buildCli();
-  await loadEngine(['c', 'cpp']);
+  await loadEngine(['c', 'cpp', 'python']);
 });
 
 /** Functions of the embedded tasks, secure and not, the last of each four cut off. */
@@ -25,11 +25,13 @@ function functions(count: number): Uint8Array[] {
 }
 
 test('threads say what this one says, in order', () => {
-  // Every fourth as C++, which has a grammar of its own.
-  const sources = functions(160).map((code, i) => ({
-    code,
-    language: i % 4 === 0 ? ('cpp' as const) : ('c' as const),
-  }));
+  // Every fourth as C++, which has a grammar of its own, as Python has.
+  const c = functions(160).map((code, i) => ({ code, language: i % 4 === 0 ? ('cpp' as const) : ('c' as const) }));
+  const python = {
+    code: Buffer.from('import os\ndef f(name):\n    os.system("ls " + name)\n'),
+    language: 'python' as const,
+  };
+  const sources = [...c, python];
   // The threads' script is JavaScript: they are had from the build. They come when there has been enough to do.
   const script = `
     import { syncBuiltinESMExports } from 'node:module';
@@ -55,6 +57,7 @@ test('threads say what this one says, in order', () => {
   const here = sources.map(({ code, language }) => analyze(code, { language }));
   expect(outcomes).toEqual([here, here]);
   expect(here.some(({ spans }) => spans.length > 0)).toBe(true);
+  expect(here.at(-1)?.findings).toHaveLength(1);
   expect(started).toBe(availableParallelism() > 1 ? availableParallelism() : 0);
 });
 

@@ -11,7 +11,7 @@ export interface Candidate {
   text: string;
   /** How it shares a unit with others; undefined when it must have one of its own. */
   shared: SharedForm | undefined;
-  /** Where the definitions begin of functions that nothing in it calls, `main` aside: their callers may pass anything. */
+  /** Where the definitions begin of functions with parameters that nothing in it calls, `main` aside: their callers may pass anything. */
   entries: number[];
   /** It defines `main`. */
   hasMain: boolean;
@@ -60,10 +60,14 @@ export async function candidateOf(
     left.push(...node.children);
   }
   const definitions = source.root.children.filter(({ type }) => type === 'function_definition');
-  const functions = definitions.map((node) => ({ name: declaredNames(node).map(nameOf)[0], span: source.span(node) }));
+  const functions = definitions.map((node) => ({
+    name: declaredNames(node).map(nameOf)[0],
+    span: source.span(node),
+    takesArguments: parametersOf(node).some((parameter) => nameOf(parameter) !== 'void'),
+  }));
   const hasMain = functions.some(({ name }) => name === 'main');
   const entries = functions
-    .filter(({ name }) => name !== undefined && name !== 'main' && !calls.has(name))
+    .filter(({ name, takesArguments }) => name !== undefined && name !== 'main' && takesArguments && !calls.has(name))
     .map(({ span }) => span.start);
   const names = new Set(source.root.children.flatMap((node) => [...declaredNames(node), ...tagsIn(node)]).map(nameOf));
   // A function that is declared nowhere is declared by its first call, in the whole unit.
@@ -121,6 +125,12 @@ function declaratorName(node: CNode): CNode[] {
   // A declarator in parentheses has no role there.
   const inner = child(node, 'declarator') ?? node.children.find(({ type }) => type.endsWith('declarator'));
   return inner === undefined ? [] : declaratorName(inner);
+}
+
+function parametersOf(node: CNode): readonly CNode[] {
+  const declarator = child(node, 'declarator');
+  if (declarator === undefined) return [];
+  return child(declarator, 'parameters')?.children ?? parametersOf(declarator);
 }
 
 /** The tags and enumerators of a declaration outside of functions. */
