@@ -1,4 +1,5 @@
 export type { Analyser, Analysis as AnalyserAnalysis, SourceCode } from './analysis/analyser.js';
+export { analyserTeacher } from './analysis/analyser-teacher.js';
 export { type Analysis, analyze, type Language, loadEngine } from './analysis/analysis.js';
 export { embedded as embeddedAnalyser, embeddedTeacher } from './analysis/embedded.js';
 export { openAnalysers } from './analysis/external/index.js';
@@ -49,6 +50,7 @@ export { Model } from './native/model.js';
 export type { ModelConfig } from './native/model-config.js';
 export { type SelftestRow, selftest } from './native/selftest.js';
 export type { Trainer } from './native/trainer.js';
+export { Phases } from './phases.js';
 export {
   type QuickstartHooks,
   type QuickstartOptions,
@@ -73,7 +75,17 @@ export type { Metrics, Notice, RunResult, StepTime } from './run/run.js';
 export { loadTask } from './tasks/load.js';
 export type { Judgement, Mutant, Sample, Split, Task, TaskPrompt } from './tasks/task.js';
 export { type TeacherOptions, teacherOf } from './tasks/teachers.js';
-export type { Cwe, Finding, IdleGuard, SecureSpan, Severity, Span, Teacher, Verdict } from './teacher/teacher.js';
+export type {
+  Cwe,
+  Finding,
+  IdleGuard,
+  JudgeOptions,
+  SecureSpan,
+  Severity,
+  Span,
+  Teacher,
+  Verdict,
+} from './teacher/teacher.js';
 export { Tokenizer } from './tokenizer/index.js';
 export type { Hooks, StepReport } from './training/hooks.js';
 export { type PpoHooks, ppo } from './training/ppo.js';
