@@ -204,8 +204,11 @@ export const pythonCases: Case[] = [
   },
   {
     name: 'tokens that can be foretold, and such as cannot',
-    code: 'import random, secrets\ndef f():\n    token = "".join(random.choice("abc") for _ in range(8))\n    key = secrets.token_hex(16)\n    colour = random.choice(["red", "blue"])\n    return token, key, colour\n',
-    findings: [['weak-random', 'random.choice("abc")']],
+    code: 'import random, secrets\ndef f():\n    token = "".join(random.choice("abc") for _ in range(8))\n    salt = secrets.token_hex(16)\n    key = random.choice([1, 2])\n    colour = random.choice(["red", "blue"])\n    return token, salt, key, colour\ndef make_password():\n    return str(random.random())\n',
+    findings: [
+      ['weak-random', 'random.choice("abc")'],
+      ['weak-random', 'random.random()'],
+    ],
     spans: [['random', 'secrets.token_hex(16)']],
   },
   {

@@ -118,7 +118,9 @@ export function forbids(text: string): number {
 /** Whether a regular expression that a text must match as a whole lets harmless text through only. */
 export function restricts(pattern: string, whole: boolean): boolean {
   const closed = whole || (/^\(?\^|^\\A/.test(pattern) && /(\$|\\Z)\)?$/.test(pattern));
-  return closed && !/(^|[^\\])\.[*+?{]|\\S|\[\^/.test(pattern.replace(/\[[^\]]*\]/g, (set) => set.replaceAll('.', '')));
+  const sets = pattern.match(/\[[^\]]*\]/g) ?? [];
+  const outside = pattern.replace(/\[[^\]]*\]/g, '');
+  return closed && !/(^|[^\\])\.|\\[SWD]/.test(outside) && !sets.some((set) => /^\[\^|[;&|`$'"<>]|\\[SWD]/.test(set));
 }
 
 export const allClean: number = everything;

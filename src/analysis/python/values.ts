@@ -39,6 +39,11 @@ export interface Fact {
 
 export const own: Value = { parts: [] };
 
+/** That a value is harmless to something. */
+export function facts({ parts }: Value, clean: number): Fact[] {
+  return clean === 0 ? [] : parts.map(({ atom }) => ({ atom, clean }));
+}
+
 /** What is put together from values. */
 export function union(values: readonly (Value | undefined)[]): Value {
   const parts = new Map<number, Part>();

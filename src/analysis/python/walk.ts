@@ -1,9 +1,10 @@
 import type { Guard, RawFinding } from '../engine/walk.js';
 import { child, descendants, type SyntaxNode } from '../syntax/node.js';
 import type { Source } from '../syntax/source.js';
-import { allClean, cleanedBy, constant, forbids, harmless, inputNames, inputs, restricts, sinkOf } from './calls.js';
+import { allClean, forbids, inputNames, sinkOf } from './calls.js';
 import { checkCall, isSecret } from './checks.js';
-import { Danger, type Fact, type Origin, own, State, union, type Value } from './values.js';
+import { resultOf } from './results.js';
+import { Danger, type Fact, facts, type Origin, own, State, union, type Value } from './values.js';
 
 /** A function of the module. */
 interface Definition {
@@ -27,8 +28,13 @@ export interface Call {
   readonly state: State;
 }
 
+/** Calls within calls that are followed. */
 const deepest = 3;
+/** Steps from a function on. */
 const budget = 40_000;
+/** Names of what nobody may guess. */
+const unguessable =
+  /token|passw|secret|(api|private|session|encryption|auth)_?key|(^|_)(otp|pin)$|nonce|salt|session_?id|csrf/i;
 
 /** One walk over a module: text from outside is followed through each function. Guards that are `off` say nothing. */
 export class PythonWalk {
@@ -118,7 +124,8 @@ export class PythonWalk {
 
   // ---- functions
 
-  #fresh(origin: Origin): Value {
+  /** Something new from outside. */
+  fresh(origin: Origin): Value {
     return { parts: [{ atom: ++this.#atoms, origin, clean: 0 }] };
   }
 
@@ -128,7 +135,7 @@ export class PythonWalk {
     this.#steps = 0;
     const origin: Origin = definition.route ? 'input' : 'parameter';
     for (const name of definition.parameters)
-      state.variables.set(name, /^(self|cls)$/.test(name) ? own : this.#fresh(origin));
+      state.variables.set(name, /^(self|cls)$/.test(name) ? own : this.fresh(origin));
     this.#activate(definition, state);
   }
 
@@ -201,6 +208,7 @@ export class PythonWalk {
       }
       case 'return_statement': {
         const [result] = node.children;
+        if (result !== undefined && unguessable.test(this.#inside.at(-1)?.name ?? '')) this.#random(result);
         if (result !== undefined && this.#exits !== undefined && this.#inside.length > 1 && isTest(result)) {
           const { yes, no } = this.branch(result, state, null);
           if (!yes.dead) this.#exits.push({ state: yes, value: own, is: true });
@@ -474,7 +482,7 @@ export class PythonWalk {
         ];
         const value = right === undefined ? own : this.evaluate(right, state);
         if (left === undefined) return value;
-        if (right !== undefined) this.#secret(left, right, value, state);
+        if (right !== undefined) this.#secret(left, right, value);
         this.#bind(left, value, state);
         return value;
       }
@@ -539,7 +547,7 @@ export class PythonWalk {
   }
 
   #named(node: SyntaxNode): Value {
-    return inputNames.test(this.dotted(node)) ? this.#fresh('input') : own;
+    return inputNames.test(this.dotted(node)) ? this.fresh('input') : own;
   }
 
   #string(node: SyntaxNode, state: State): Value {
@@ -617,7 +625,7 @@ export class PythonWalk {
       state.dead = true;
       return own;
     }
-    return this.#result(call);
+    return resultOf(this, call);
   }
 
   #reaches(rule: string, danger: Danger, value: Value, state: State, input = false): boolean {
@@ -626,79 +634,16 @@ export class PythonWalk {
     return bad.some(({ origin }) => origin === 'input' || !input);
   }
 
-  #result({ node, name, method, receiver, places, keywords, state }: Call): Value {
-    const all = union([
-      receiver,
-      ...places.map(({ value }) => value),
-      ...[...keywords.values()].map(({ value }) => value),
-    ]);
-    const first = places[0]?.value ?? own;
-    const plain = receiver ?? own;
-    if (inputs.test(name)) return this.#fresh('input');
-    const clean = cleanedBy(name);
-    if (clean !== 0) {
-      if (first.parts.length === 0 || !this.holds(node)) return first;
-      return { ...first, parts: first.parts.map((part) => ({ ...part, clean: part.clean | clean })) };
-    }
-    if (harmless.test(method) && receiver !== undefined)
-      return { ...own, truth: { yes: facts(receiver, allClean), no: [] } };
-    const text = places[method === 'match' || method === 'fullmatch' ? (name.startsWith('re.') ? 1 : 0) : -1]?.value;
-    if (text !== undefined) {
-      const pattern = name.startsWith('re.') ? first.literal : plain.literal;
-      const restricted = pattern !== undefined && restricts(pattern, method === 'fullmatch');
-      return { ...union([text]), truth: { yes: restricted ? facts(text, allClean) : [], no: [] } };
-    }
-    if (name === 're.compile') return first.literal === undefined ? own : { ...own, literal: first.literal };
-    if (method === 'startswith' && receiver !== undefined)
-      return {
-        ...own,
-        truth: {
-          yes: facts(
-            receiver,
-            receiver.resolved
-              ? Danger.path
-              : Danger.url & (/^https?:\/\/[^/]+\//.test(first.literal ?? '') ? Danger.url : 0),
-          ),
-          no: [],
-        },
-      };
-    if (method === 'is_relative_to' && receiver?.resolved)
-      return { ...own, truth: { yes: facts(receiver, Danger.path), no: [] } };
-    if (name === 'isinstance' && /^(int|float|bool)$/.test(places[1] === undefined ? '' : this.text(places[1].node)))
-      return { ...own, truth: { yes: facts(first, allClean), no: [] } };
-    if (name === 'all' || name === 'any') {
-      const { truth } = first;
-      if (truth === undefined) return own;
-      return { ...own, truth: name === 'all' ? { yes: truth.yes, no: [] } : { yes: [], no: truth.no } };
-    }
-    if (constant.test(name)) return { ...own, maker: name };
-    if (/^os\.path\.(realpath|abspath)$/.test(name) || method === 'resolve')
-      return { ...(method === 'resolve' ? plain : first), resolved: true };
-    if (/^os\.path\.common(path|prefix)$/.test(name))
-      return first.resolved || places.some(({ value }) => value.resolved) || resolvedIn(this, places[0]?.node, state)
-        ? all
-        : own;
-    if (name === 'os.path.join' || method === 'joinpath' || method === 'format' || method === 'join')
-      return all.parts.length === 0
-        ? own
-        : { ...all, joined: true, ...(plain.literal !== undefined && { literal: plain.literal }) };
-    if (/^(strip|lstrip|rstrip|lower|upper|encode|decode|replace|title|format_map)$/.test(method))
-      return { ...plain, ...all };
-    if (/^(str|bytes|list|tuple|set|Path|pathlib\.Path)$/.test(name))
-      return { ...first, ...(/Path$/.test(name) && places.length > 1 && { ...all, joined: true }) };
-    return all.parts.length > 0 ? { ...all, maker: name } : { ...own, ...(name !== '' && { maker: name }) };
-  }
-
-  #secret(left: SyntaxNode, right: SyntaxNode, value: Value, state: State): void {
+  #secret(left: SyntaxNode, right: SyntaxNode, value: Value): void {
     const name = this.text(left).replace(/^.*\./s, '');
     if (left.type === 'identifier' || left.type === 'attribute') {
       if (right.type === 'string' && isSecret(name, value))
         this.report('hard-coded-secret', right, `${name} is in the code`);
     }
-    if (/token|passw|secret|key|otp|nonce|salt|session|csrf|pin$/i.test(name)) this.#random(right, state);
+    if (unguessable.test(name)) this.#random(right);
   }
 
-  #random(node: SyntaxNode, _state: State): void {
+  #random(node: SyntaxNode): void {
     for (const below of descendants(node)) {
       if (below.type !== 'call') continue;
       const name = this.dotted(child(below, 'function'));
@@ -708,14 +653,6 @@ export class PythonWalk {
         this.report('weak-random', below, `${name} can be foretold`);
     }
   }
-}
-
-function facts({ parts }: Value, clean: number): Fact[] {
-  return clean === 0 ? [] : parts.map(({ atom }) => ({ atom, clean }));
-}
-
-function resolvedIn(walk: PythonWalk, list: SyntaxNode | undefined, state: State): boolean {
-  return list?.children.some((item) => walk.evaluate(item, state).resolved) ?? false;
 }
 
 function isTest({ type }: SyntaxNode): boolean {
