@@ -117,6 +117,7 @@ export const cases: Case[] = [
     name: 'a copy with room for the terminator',
     code: 'void f(char *s) { char *d = malloc(strlen(s) + 1); if (!d) return; strcpy(d, s); puts(d); free(d); }',
     spans: [
+      ['bounded copy', 'strlen(s) + 1'],
       ['null', 'if (!d) return;'],
       ['release', 'free(d)'],
     ],
@@ -537,5 +538,45 @@ export const cases: Case[] = [
   {
     name: 'text before zeroes',
     code: 'void f(const char *s) { char d[8] = {0}; strncpy(d, s, 7); puts(d); }',
+  },
+  {
+    name: 'a record that is zero before it is sent',
+    code: 'struct r { char kind; int size; }; int f(int d) { struct r r; memset(&r, 0, sizeof r); r.kind = 1; return send(d, &r, sizeof r, 0); }',
+    spans: [['initialisation', 'memset(&r, 0, sizeof r)']],
+  },
+  {
+    name: 'a record that is sent with what was in its padding',
+    code: 'struct r { char kind; int size; }; int f(int d) { struct r r; r.kind = 1; r.size = 2; return send(d, &r, sizeof r, 0); }',
+    findings: [['uninitialised-output', 'send(d, &r, sizeof r, 0)']],
+  },
+  {
+    name: 'a record without padding, each part set',
+    code: 'struct r { int kind; int size; }; int f(int d) { struct r r; r.kind = 1; r.size = 2; return send(d, &r, sizeof r, 0); }',
+  },
+  {
+    name: 'a sum that says whether it fits',
+    code: 'int main(void) { int n = 0, s; scanf("%d", &n); if (__builtin_add_overflow(n, 1, &s)) return 1; return s; }',
+    spans: [['overflow', '__builtin_add_overflow(n, 1, &s)']],
+  },
+  {
+    name: 'an index that a size keeps inside',
+    code: 'int f(int *v, unsigned h) { int t[16] = {0}; t[h % 16] = 1; return t[0]; }',
+    spans: [['bounds', 'h % 16']],
+  },
+  {
+    name: 'a difference of two sizes, asked for before',
+    code: 'void f(char *d, const char *s, size_t a, size_t b) { if (a < b) return; memcpy(d, s, a - b); }',
+    spans: [['overflow', 'if (a < b) return;']],
+  },
+  {
+    name: 'a product that calloc asks for',
+    code: 'void *f(size_t n, size_t m) { return calloc(n, m); }',
+    spans: [['overflow', 'calloc(n, m)']],
+  },
+  {
+    name: 'a pointer of a function that is declared elsewhere, and looks for something',
+    code: 'int f(int k) { struct n *p = tree_find(k); return p->x; } int g(int k) { struct n *p = tree_find(k); if (!p) return 0; return p->x; }',
+    findings: [['null-dereference', 'p->x']],
+    spans: [['null', 'if (!p) return 0;']],
   },
 ];

@@ -1,7 +1,7 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
 import { levelOf } from '../syntax/node.js';
 import { join, mergeValues } from './joins.js';
-import { applyLibrary, freed } from './library.js';
+import { applyLibrary, freed, mayGiveNull } from './library.js';
 import type { CFunction } from './program.js';
 import type { Argument } from './rule.js';
 import { unknownType } from './types.js';
@@ -121,7 +121,11 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   const modelled = applyLibrary(walk, { node, name, arguments: args, state });
   if (modelled !== undefined) return modelled;
   walk.escape(args, state);
-  return walk.fresh(unknownType, Source.own, { origin: { node, callee: name } });
+  // What is declared elsewhere may fail where its name says that it allocates or looks for something.
+  return walk.fresh(unknownType, Source.own, {
+    origin: { node, callee: name },
+    ...(mayGiveNull(name) && { nullable: 'maybe' }),
+  });
 }
 
 // `swap(&a, &b);` is there for what it does to them.

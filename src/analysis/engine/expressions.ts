@@ -1,6 +1,6 @@
 import { characters as charactersOf } from '../c/literals.js';
 import { type CNode, child } from '../c/syntax.js';
-import { exactRange, fits, fold, negated, usual } from './arithmetic.js';
+import { exactRange, fits, fold, isUnsigned, negated, usual } from './arithmetic.js';
 import { call } from './calls.js';
 import { compare, impossible } from './conditions.js';
 import { knownConstants, macroValue, numberLiteral, stringLiteral } from './constants.js';
@@ -279,10 +279,17 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
     type,
     state,
   });
+  // `index % size` keeps an index inside.
+  if (operator === '%' && a.number.symbol !== 0 && source !== Source.own && y.lo > 0 && !walk.holds(node))
+    return walk.fresh(type, source);
   const linear = linearResult(operator, a.number, b.number);
+  // Below zero an unsigned number is beyond all others.
+  const under =
+    operator === '-' && isUnsigned(type) && source !== Source.own && !walk.atMost(b.number, a.number, state.facts);
   if (linear !== undefined && (linear.symbol !== 0 || fits(exact, type)))
-    return { number: linear, type, source, targets: [] };
+    return { number: linear, type, source, targets: [], ...(under && { wraps: true }) };
   const result = walk.fresh(type, source, { range: fits(exact, type) ? exact : rangeOf(type) });
+  if (under) return { ...result, wraps: true };
   const both = a.source !== Source.own && b.source !== Source.own;
   if ((operator === '*' ? source !== Source.own : operator === '+' && both) && !fits(exact, type))
     return { ...result, wraps: true };

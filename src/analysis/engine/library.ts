@@ -1,7 +1,7 @@
 import { type CNode, child } from '../c/syntax.js';
 import { settle, unclosed } from './duties.js';
 import { isFallible, leaveDuties, opens, unfilled } from './results.js';
-import type { CallEvent } from './rule.js';
+import type { Argument, CallEvent } from './rule.js';
 import { partsOf } from './symbols.js';
 import { type CType, charType, intType, longType, sizeType, unknownType } from './types.js';
 import {
@@ -105,9 +105,19 @@ export const nullable: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Whether the name of a function of which nothing else is known says that it gives null where it fails. */
+export function mayGiveNull(name: string): boolean {
+  return (
+    /(^|_)([kvz]?[mc]?alloc(ate)?|[km]?zalloc|new|create|dup|clone|find|lookup|search)(_\w+)?$|(Alloc|New|Create|Dup|Clone|Find|Lookup)$/.test(
+      name,
+    ) && !/^x[a-z]|^g_|nofail|safe|must|check/i.test(name)
+  );
+}
+
 const allocators: Readonly<Record<string, readonly number[]>> = {
   malloc: [0],
   calloc: [0, 1],
+  kmalloc_array: [0, 1],
   aligned_alloc: [1],
   kmalloc: [0],
   kzalloc: [0],
@@ -377,6 +387,8 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
         offset?.symbol === 0 &&
         offset.offset === 0
       ) {
+        // A defence only where nothing was in it.
+        if (state.store.get(target.region.id)?.uninitialised && !walk.holds(node)) return to;
         walk.setText(target.region, { source: Source.own, length: constant(0) }, state);
         state.store.set(target.region.id, { ...walk.fresh(target.region.type, Source.own) });
       } else if (target !== undefined) walk.setText(target.region, { source: Source.own }, state);
@@ -468,7 +480,8 @@ function contentSource(walk: Walk, text: Value | undefined, state: State): Sourc
 }
 
 function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value {
-  const { name, arguments: args, state } = event;
+  const { name, arguments: all, state } = event;
+  const args = all.map((argument) => withoutEnd(walk, argument));
   let bytes: Linear | null = constant(1);
   for (const i of sizes) {
     const size = args[i]?.value;
@@ -500,6 +513,15 @@ function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value
       if (state.lives.get(target.region.id) === 'live') state.lives.set(target.region.id, 'maybe freed');
   }
   return result;
+}
+
+// `malloc(length + 1)`: the room for the zero.
+function withoutEnd(walk: Walk, { node, value }: Argument): Argument {
+  const { number } = value;
+  const added =
+    node.type === 'binary_expression' && node.operator === '+' && number.symbol !== 0 && number.offset === 1;
+  if (!added || walk.holds(node)) return { node, value };
+  return { node, value: { ...value, number: { ...number, offset: 0 } } };
 }
 
 function heap(walk: Walk, event: CallEvent, size: Linear | null, mayFail: boolean): Value {

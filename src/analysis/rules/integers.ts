@@ -1,4 +1,4 @@
-import { fits } from '../engine/arithmetic.js';
+import { exactRange, fits, usual } from '../engine/arithmetic.js';
 import { allocation } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import { isPointer } from '../engine/symbols.js';
@@ -20,8 +20,9 @@ export const integers: RuleFamily = {
       id: 'size-overflow',
       cwe: 'CWE-190',
       kind: 'overflow',
-      finds: 'an allocation whose size is a product or sum of numbers from outside that may wrap around',
-      discharge: 'a test of the number against a limit; calloc or reallocarray',
+      finds:
+        'an allocation or a copy whose size is a product, sum or difference of numbers from outside that may wrap around',
+      discharge: 'a test of the numbers against a limit, or against each other; calloc or reallocarray',
     },
     {
       id: 'negative-size',
@@ -86,11 +87,28 @@ export const integers: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args, state }) {
+    const asked = /^(?:__builtin|ckd)_(add|sub|mul)(?:_overflow)?$/.exec(name)?.[1];
+    if (asked !== undefined) {
+      // The safe form: without it the sum would be one's own.
+      const [a, b] = args.filter(({ value }) => !isPointer(value)).map(({ value }) => value);
+      if (a === undefined || b === undefined || Math.max(a.source, b.source) < Source.input) return;
+      const operator = { add: '+', sub: '-', mul: '*' }[asked] as string;
+      const exact = exactRange(operator, walk.range(a.number, state.facts), walk.range(b.number, state.facts));
+      if (!fits(exact, usual(a.type, b.type)) && !walk.holds(node))
+        walk.report('overflow', node, 'the result need not fit its type');
+      return;
+    }
     const taken = Object.hasOwn(sizeTaken, name) ? args[sizeTaken[name] as number] : undefined;
     if (taken !== undefined && mayBeNegative(walk, taken.value, state))
       walk.report('negative-size', node, `${walk.text(taken.node)} may be negative, which is a size beyond all memory`);
+    if (taken !== undefined && allocation(name) === undefined && isWrapped(taken.value, state))
+      walk.report('size-overflow', node, `${walk.text(taken.node)} may have wrapped around`);
     const sizes = allocation(name);
     if (sizes === undefined) return;
+    // The safe form: without it the product would be one's own.
+    const [first, second] = sizes.map((i) => args[i]?.value);
+    if (first !== undefined && second !== undefined && mayWrap(walk, first, second, state) && !walk.holds(node))
+      walk.report('size-overflow', node, 'the product of its arguments may wrap around');
     for (const i of sizes) {
       const size = args[i];
       if (size === undefined || size.value.number.symbol === 0) continue;
@@ -106,7 +124,7 @@ export const integers: RuleFamily = {
       const limit = wide < 8 ? 2 ** 32 : signed ? 2 ** 63 : 2 ** 64;
       if (
         sizes.length === 1 &&
-        ((size.value.wraps && walk.symbolRange(symbol, state.facts).hi >= rangeOf(size.value.type).hi) ||
+        (isWrapped(size.value, state) ||
           ((scale > 1 || size.value.number.offset > 0) &&
             most * scale + size.value.number.offset > limit &&
             !tested(size.value.number, state)))
@@ -134,6 +152,17 @@ const sizeTaken: Readonly<Record<string, number>> = {
   kmalloc: 0,
   realloc: 1,
 };
+
+function mayWrap(walk: Walk, a: Value, b: Value, state: State): boolean {
+  if ([a, b].every(({ number }) => walk.sourceOf(number) === Source.own)) return false;
+  return walk.range(a.number, state.facts).hi * walk.range(b.number, state.facts).hi > 2 ** 64;
+}
+
+// Its difference may have wrapped around, and nothing has said since how large it is.
+function isWrapped({ wraps, number, type }: Value, { facts }: State): boolean {
+  if (!wraps || number.symbol === 0 || facts.orders.some(({ a }) => a === number.symbol)) return false;
+  return (facts.range(number.symbol)?.hi ?? Infinity) >= rangeOf(type).hi;
+}
 
 function mayBeNegative(walk: Walk, { number, origin }: Value, state: State): boolean {
   if (number.symbol === 0 || number.scale <= 0) return false;
