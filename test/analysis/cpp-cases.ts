@@ -151,4 +151,14 @@ export const cppCases: Case[] = [
     code: 'void f() { int a; printf("%d", a); }',
     findings: [['uninitialised', 'a']],
   },
+  {
+    name: 'what follows a try that always throws, and what a handler does',
+    code: 'int f(const std::string &s) { try { g(); throw std::runtime_error("x"); } catch (const std::exception &e) { log(e); } return system(s.c_str()); }',
+    findings: [['command', 'system(s.c_str())']],
+  },
+  {
+    name: 'a guard in a try, whose handler leaves',
+    code: 'int f(std::vector<int> &v) { size_t i; try { std::cin >> i; if (i >= v.size()) throw std::out_of_range("i"); } catch (const std::exception &e) { return -1; } return v[i]; }',
+    spans: [['bounds', 'if (i >= v.size()) throw std::out_of_range("i");']],
+  },
 ];

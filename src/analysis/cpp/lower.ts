@@ -234,22 +234,8 @@ class Lowering {
         return this.#operation(node);
       case 'throw_statement':
         return this.#statement(this.#call('abort', node, []));
-      case 'try_statement': {
-        const handlers = node.children.filter(({ type }) => type === 'catch_clause');
-        const [body] = this.#all(node.children.filter(({ field }) => field === 'body'));
-        const rest = handlers.flatMap((handler) => {
-          const consequence = child(handler, 'body');
-          if (consequence === undefined) return [];
-          const condition = this.#call('caught', { start: handler.start, end: consequence.start }, []);
-          return [
-            this.#make('if_statement', handler, [
-              as(condition, 'condition'),
-              as(this.#one(consequence), 'consequence'),
-            ]),
-          ];
-        });
-        return this.#make('compound_statement', node, body === undefined ? rest : [as(body, null), ...rest]);
-      }
+      case 'try_statement':
+        return this.#try(node);
       case 'for_range_loop':
         return this.#each(node);
       case 'lambda_expression':
@@ -271,6 +257,20 @@ class Lowering {
       default:
         return this.#same(node);
     }
+  }
+
+  // Either all of it happens, or a handler does.
+  #try(node: SyntaxNode): Draft {
+    const body = child(node, 'body');
+    let whole = body === undefined ? this.#make('compound_statement', node) : this.#one(body);
+    for (const handler of node.children.filter(({ type }) => type === 'catch_clause').reverse()) {
+      const instead = child(handler, 'body');
+      if (instead === undefined) continue;
+      const condition = this.#call('caught', { start: handler.start, end: instead.start }, []);
+      const parts = [as(condition, 'condition'), as(this.#one(instead), 'consequence'), as(whole, 'alternative')];
+      whole = this.#make('if_statement', node, parts);
+    }
+    return whole;
   }
 
   // `if (auto p = f(); p != end)` and `if (auto p = f())` declare first.
