@@ -106,7 +106,7 @@ function tokensOf(text: string): Token[] {
 // The end of a directive: its line's, or a later one's behind backslashes.
 function lineEnd(text: string, from: number): number {
   let end = text.indexOf('\n', from);
-  while (end >= 0 && /\\\r?$/.test(text.slice(from, end))) end = text.indexOf('\n', end + 1);
+  while (end > from && text[text[end - 1] === '\r' ? end - 2 : end - 1] === '\\') end = text.indexOf('\n', end + 1);
   return end < 0 ? text.length : end;
 }
 
@@ -264,8 +264,9 @@ function edits(tokens: readonly Token[], broken: readonly Part[]): Edit[] {
     }
     if (tokens[i - 1]?.word && !control.has(at(i - 1))) continue; // not the first of its row
     const row = rowFrom(tokens, i);
-    const [given, last] = [partner.get(i + row.length) ?? 0, row.at(-1) as Token];
-    if (starts && inside === undefined && row.length > 1 && at(i + row.length) === '(' && tokens[given + 1]?.word) {
+    const [given, last] = [partner.get(i + row.length), row.at(-1) as Token];
+    const called = given !== undefined && at(i + row.length) === '(' && tokens[given + 1]?.word;
+    if (starts && inside === undefined && row.length > 1 && called) {
       if (!isOldStyle(tokens, i + row.length, given)) {
         edit(last.start, (tokens[given] as Token).end, '');
         i = given;
