@@ -51,8 +51,8 @@ export function judge(program: Program, listeners: Listeners, onWalked: () => vo
   return credited(parts);
 }
 
-/** Steps that walks without guards may take: so many, and so many for each step of the first walk. */
-const allowance = { base: 40_000, each: 12 };
+/** Steps that walks without guards may take: so many, and so many for each step of a part's first walk, up to so many for the part. */
+const allowance = { base: 40_000, each: 24, most: 60_000 };
 
 /**
  * Credits the guards that matter: from the last to the first, each is left out, and stays out where nothing is found for it. What
@@ -125,7 +125,8 @@ class Unit {
       for (const key of first.asked) this.asked.add(key);
     }
     this.#parts = parts.map((part) => ({ part, consulted: part.first.consulted, doubts: new Set() }));
-    this.#most = allowance.base + allowance.each * parts.reduce((sum, { first }) => sum + first.steps, 0);
+    const { base, each, most } = allowance;
+    this.#most = parts.reduce((sum, { first }) => sum + Math.min(each * first.steps, most), base);
   }
 
   /** Whether walks have cost what they may. */

@@ -67,6 +67,7 @@ function mergeExits(walk: Walk, frame: Frame, state: State): Value | null {
   let joined = first.state;
   let value = first.value;
   for (const exit of exits.slice(1)) {
+    if (walk.exhausted(exit.state.store.size)) break;
     value = value === null || exit.value === null ? null : mergeValues(walk, value, joined, exit.value, exit.state);
     joined = join(walk, joined, exit.state);
   }

@@ -13,7 +13,7 @@ import type { Variable, Walk } from './walk.js';
 /** Walks a statement: afterwards, the state is the one behind it. */
 export function statement(walk: Walk, node: CNode, state: State): void {
   if (state.dead && !hasLabel(node)) return;
-  if (walk.exhausted()) {
+  if (walk.exhausted(state.store.size)) {
     state.dead = true;
     return;
   }

@@ -69,7 +69,7 @@ function keyOf({ start, end }: Pick<CNode, 'start' | 'end'>): string {
 }
 
 /** Statements and expressions that a walk from one root takes at most. */
-const stepBudget = 150_000;
+const stepBudget = 50_000;
 
 /**
  * One walk over a translation unit: an abstract interpretation of its functions in structured control flow, calls of known functions
@@ -246,9 +246,13 @@ export class Walk extends Symbols {
     }
   }
 
-  /** Counts a step; true where the root has had all that it may take. */
-  exhausted(): boolean {
-    return ++this.steps > stepBudget || this.#decided;
+  /**
+   * Counts a step; true where the root has had all that it may take. A statement's step counts for more the more is known there: what
+   * branches and joins copy and compare is all of it.
+   */
+  exhausted(known = 0): boolean {
+    this.steps += 1 + (known >> 5);
+    return this.steps > stepBudget || this.#decided;
   }
 
   statement(node: CNode, state: State): void {
