@@ -106,7 +106,9 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   walk.tell('call', { node, name, arguments: args, state });
   const own = walk.program.functions.get(name);
   if (own !== undefined) {
-    if (!walk.quiet && worksOnAddresses(node, args) && !walk.holds(node)) return walk.fresh(own.result, Source.own);
+    const works = !walk.quiet && worksOnAddresses(node, args);
+    if (works) walk.matters(node);
+    if (works && !walk.holds(node)) return walk.fresh(own.result, Source.own);
     if (!walk.quiet && !active(walk, own) && depth(walk) < maximumDepth && walk.steps < inlineBudget) {
       const values = args.map(({ value }) => value);
       const value = walk.elsewhere(levelOf(node), () => activate(walk, own, values, walk.frame, state));

@@ -239,11 +239,11 @@ export class Facts {
   }
 
   characters(symbol: number): bigint {
-    return this.#grounds?.hides(symbol) ? anyCharacter : (this.#characters.get(symbol) ?? anyCharacter);
+    return this.#grounds?.hides(Math.abs(symbol)) ? anyCharacter : (this.#characters.get(symbol) ?? anyCharacter);
   }
 
   allow(symbol: number, set: bigint): void {
-    this.#grounds?.tell(symbol);
+    this.#grounds?.tell(Math.abs(symbol));
     this.#characters.set(symbol, this.characters(symbol) & set);
   }
 

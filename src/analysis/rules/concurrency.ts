@@ -43,6 +43,7 @@ export const concurrency: RuleFamily = {
     if (
       /^(pthread_mutex_(lock|trylock)|mtx_lock|pthread_(rwlock_wrlock|spin_lock)|sem_wait|flockfile|flock)$/.test(name)
     ) {
+      walk.matters(node);
       if (walk.holds(node)) state.store.set('#locks', walk.constant(1));
     } else if (
       /^(pthread_mutex_unlock|mtx_unlock|pthread_(rwlock_unlock|spin_unlock)|sem_post|funlockfile)$/.test(name)

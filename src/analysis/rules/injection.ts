@@ -138,6 +138,7 @@ function placeholders(walk: Walk, node: CNode, name: string, args: readonly Argu
   const open = state.store.get(key);
   if (open === undefined) return;
   if (/^sqlite3_bind_/.test(name)) {
+    walk.matters(node);
     if (walk.holds(node)) state.store.set(key, { ...open, number: { ...open.number, offset: open.number.offset - 1 } });
   } else if (name === 'sqlite3_step' && walk.range(open.number, state.facts).hi > 0)
     walk.report('unbound', node, 'a placeholder of this statement has no value');
