@@ -1,5 +1,5 @@
 import { SrcodeError } from '../errors.js';
-import type { CodeLanguage, Finding, SecureSpan } from '../teacher/teacher.js';
+import type { CodeLanguage, Finding, IdleGuard, SecureSpan } from '../teacher/teacher.js';
 import { CParser } from './c/syntax.js';
 import { credited, type Judged, judge, type Walked } from './credit.js';
 import { Program } from './engine/program.js';
@@ -18,6 +18,8 @@ export interface Analysis {
   findings: Finding[];
   /** The code that keeps findings away: without it, one appears. Spans of one obligation share its id. */
   spans: SecureSpan[];
+  /** Guards that say only what others have said. */
+  idle: IdleGuard[];
   parseOk: boolean;
 }
 
@@ -29,7 +31,7 @@ export interface EngineCost {
 }
 
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
-export const engineId = 'embedded-1';
+export const engineId = 'embedded-2';
 
 interface Judgement extends Judged {
   source: Source;
@@ -69,7 +71,14 @@ function pythonJudge(parser: PythonParser): Judge {
       const walk = new PythonWalk(source, off);
       walk.run();
       const { findings, guards } = walk;
-      return { findings, guards, consulted: new Set(guards.keys()), asked: new Set(), steps: source.root.end };
+      return {
+        findings,
+        guards,
+        consulted: new Set(guards.keys()),
+        asked: new Set(),
+        repeated: new Map(),
+        steps: source.root.end,
+      };
     };
     const first = walk(new Set());
     lap('walk');
@@ -91,7 +100,7 @@ export function analyze(code: Uint8Array, { language }: { language: Language }, 
     if (cost !== undefined) cost[part] += (now - began) / 1000;
     began = now;
   };
-  const { source, findings, credits, rules } = judge(code, lap);
+  const { source, findings, credits, repeated, rules } = judge(code, lap);
   lap('credit');
   return {
     findings: findings
@@ -108,6 +117,7 @@ export function analyze(code: Uint8Array, { language }: { language: Language }, 
         obligation: `${finding.rule}@${source.span(finding.node).start}`,
       }))
       .sort((a, b) => a.span.start - b.span.start),
+    idle: repeated.map((guard): IdleGuard => ({ span: source.span(guard), why: 'repeated' })),
     parseOk: source.parseOk,
   };
 }

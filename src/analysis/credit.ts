@@ -5,6 +5,8 @@ import { type Guard, type RawFinding, Walk } from './engine/walk.js';
 export interface Judged {
   findings: readonly RawFinding[];
   credits: readonly Credit[];
+  /** Guards that say only what others have said. */
+  repeated: readonly Guard[];
 }
 
 /** A guard that keeps a finding away. */
@@ -23,6 +25,8 @@ export interface Walked {
   readonly consulted: ReadonlySet<string>;
   /** Guards that may well matter, as far as the walk can tell: they are tried first. */
   readonly asked: ReadonlySet<string>;
+  /** Whether guards say only what others said, wherever it comes to them. */
+  readonly repeated: ReadonlyMap<string, boolean>;
   readonly steps: number;
 }
 
@@ -74,8 +78,8 @@ export function credited(parts: readonly Part[]): Judged {
   unit.restore();
   for (;;) {
     const credits = tried(unit, suspects);
-    if (unit.proven()) return { findings, credits };
-    if (unit.spent) return { findings, credits: [] };
+    if (unit.proven()) return { findings, credits, repeated: unit.repeated(credits) };
+    if (unit.spent) return { findings, credits: [], repeated: unit.repeated([]) };
     for (const key of unit.culprits()) suspects.add(key);
     unit.restore();
   }
@@ -132,6 +136,15 @@ class Unit {
   /** Whether walks have cost what they may. */
   get spent(): boolean {
     return this.#steps > this.#most;
+  }
+
+  /** Guards that say only what others have said, but for those that are credited. */
+  repeated(credits: readonly Credit[]): Guard[] {
+    const paid = new Set(credits.map(({ guard }) => guard.key));
+    return [...this.guards.values()].filter(({ key }) => {
+      const said = this.#parts.flatMap(({ part }) => part.first.repeated.get(key) ?? []);
+      return !paid.has(key) && said.length > 0 && said.every((repeats) => repeats);
+    });
   }
 
   /** Guards that stand inside others. */

@@ -37,7 +37,7 @@ export const embeddedTeacher: Teacher = {
     const outcome = await outcomeOf({ source: { code, language }, phases }, signal);
     // Code that the engine cannot judge must not be better off than code that it finds a flaw in.
     return outcome.failure === undefined
-      ? { findings: outcome.findings, spans: outcome.spans, parseOk: outcome.parseOk, idle: [], missing: [] }
+      ? { findings: outcome.findings, spans: outcome.spans, parseOk: outcome.parseOk, idle: outcome.idle, missing: [] }
       : { findings: [], spans: [], parseOk: false, idle: [], missing: [outcome.failure], counts: { unanswered: 1 } };
   },
 };

@@ -43,6 +43,7 @@ test('what must not be is noticed', async () => {
   const verdict = (findings: Analysis['findings'], spans: Analysis['spans'] = []): Analysis => ({
     findings,
     spans,
+    idle: [],
     parseOk: true,
   });
   expect(() => checkVerdict(code, verdict([finding(0, 12)], [span('overflow@4', 'overflow')]))).not.toThrow();

@@ -6,7 +6,9 @@ const lost = 'the engine came to no end: it took longer than 60 s';
 vi.mock(import('../../src/analysis/many.js'), async (real) => ({
   ...(await real()),
   analyzeMany: async (sources) =>
-    sources.map(({ code }) => (code.length === 0 ? { failure: lost } : { findings: [], spans: [], parseOk: true })),
+    sources.map(({ code }) =>
+      code.length === 0 ? { failure: lost } : { findings: [], spans: [], idle: [], parseOk: true },
+    ),
 }));
 
 test('code that the engine comes to no end with is no better off than code that it finds a flaw in', async () => {

@@ -16,7 +16,7 @@ export class Grounds {
   missed = false;
   #asking = false;
   readonly #told = new Map<number | string, Set<Guard>>();
-  readonly #noted = new Set<Guard>();
+  #noted = new Set<Guard>();
 
   /** Something is learnt of a symbol, or by name. */
   tell(key: number | string): void {
@@ -51,9 +51,24 @@ export class Grounds {
     this.#asking = asking;
   }
 
+  /** Looks something up; says which other guards told something of it. */
+  resting<T>(on: (guards: ReadonlySet<Guard>) => void, look: () => T): T {
+    const [asking, noted] = [this.#asking, this.#noted];
+    this.#asking = true;
+    this.#noted = new Set();
+    const found = look();
+    on(this.#noted);
+    this.#asking = asking;
+    this.#noted = noted;
+    return found;
+  }
+
   /** Asks a rule, and asks it again blindly where guards may matter. */
   ask(rule: (again: boolean) => void): void {
-    this.#noted.clear();
+    const [asking, noted] = [this.#asking, this.#noted];
+    // Most rules ask for nothing that a guard told: one set does for all of them.
+    if (asking) this.#noted = new Set();
+    else noted.clear();
     this.#asking = true;
     rule(false);
     if (this.#noted.size > 0) {
@@ -63,6 +78,7 @@ export class Grounds {
       this.blind = false;
       if (this.missed) for (const guard of this.#noted) this.asked.add(guard.key);
     }
-    this.#asking = false;
+    this.#asking = asking;
+    this.#noted = noted;
   }
 }

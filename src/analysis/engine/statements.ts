@@ -8,7 +8,7 @@ import { assign, copyRecord } from './memory.js';
 import { declared, sizeType } from './types.js';
 import { type Linear, Source, State, scaleLinear, type Value } from './values.js';
 import { bytesOf, declare, sizedBy } from './variables.js';
-import type { Variable, Walk } from './walk.js';
+import type { Branches, Variable, Walk } from './walk.js';
 
 /** Walks a statement: afterwards, the state is the one behind it. */
 export function statement(walk: Walk, node: CNode, state: State): void {
@@ -172,10 +172,24 @@ function ifStatement(walk: Walk, node: CNode, state: State): void {
     walk.heeded = true;
     return;
   }
-  const { yes, no } = walk.branch(condition, state, whole ? (span ?? condition) : null);
+  const { yes, no } = whole ? guarded(walk, condition, span ?? condition, state) : walk.branch(condition, state, null);
   statement(walk, consequence, yes);
   if (otherwise !== undefined) statement(walk, otherwise, no);
   state.become(join(walk, yes, no));
+}
+
+// Where what a guard keeps out cannot be, for what others said of the same, it repeats them.
+function guarded(walk: Walk, condition: CNode, guard: CNode, state: State): Branches {
+  const before = state.dead;
+  let others = false;
+  const ways = walk.grounds.resting(
+    (guards) => {
+      for (const { start, end } of guards) others ||= start !== guard.start || end !== guard.end;
+    },
+    () => walk.branch(condition, state, guard),
+  );
+  if (!before) walk.passed(guard, others && ways.yes.dead);
+  return ways;
 }
 
 function exits(walk: Walk, node: CNode): boolean {

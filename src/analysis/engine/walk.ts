@@ -85,6 +85,8 @@ export class Walk extends Symbols {
   readonly guards: Map<string, Guard> = new Map();
   /** The keys of all guards that the walk came to, in force or not: leaving out any other one changes nothing. */
   readonly consulted: Set<string> = new Set();
+  /** Whether guards, by their keys, say only what others said, wherever the walk comes to them. */
+  readonly repeated: Map<string, boolean> = new Map();
   readonly grounds: Grounds = new Grounds();
   frame!: Frame;
   /** Something is looked up without consequences. */
@@ -126,6 +128,12 @@ export class Walk extends Symbols {
     this.#listeners = listeners;
     this.#off = off;
     this.#decides = decides;
+  }
+
+  /** The guard lets pass, and whether it then is of no use here, as others have said the same. */
+  passed(node: CNode, repeats: boolean): void {
+    const key = keyOf(this.program.origin(node));
+    this.repeated.set(key, repeats && this.repeated.get(key) !== false);
   }
 
   /** Guards that rules depend on, as far as the walk can tell. */
