@@ -443,7 +443,10 @@ export const cases: Case[] = [
   {
     name: 'a loop that gets on by one step',
     code: 'int f(int n) { int s = 0; while (n > 0) { n--; s++; } return s; }',
-    spans: [['loop', 'n--']],
+    spans: [
+      ['loop', 'n > 0'],
+      ['loop', 'n--'],
+    ],
   },
   {
     name: 'an assertion that is not compiled',
@@ -578,5 +581,20 @@ export const cases: Case[] = [
     code: 'int f(int k) { struct n *p = tree_find(k); return p->x; } int g(int k) { struct n *p = tree_find(k); if (!p) return 0; return p->x; }',
     findings: [['null-dereference', 'p->x']],
     spans: [['null', 'if (!p) return 0;']],
+  },
+  {
+    name: 'an allocation that one way moves on from its start',
+    code: 'void f(int k) { char *p = malloc(4); if (k) p++; free(p); }',
+    findings: [['free-inside', 'free(p)']],
+    spans: [['release', 'free(p)']],
+  },
+  {
+    name: 'an allocation whose start has a variable of its own',
+    code: 'int f(void) { char *p = calloc(4, 1); if (!p) return 0; char *q = p; q++; int c = *q; free(p); return c; }',
+    spans: [
+      ['null', 'if (!p) return 0;'],
+      ['lifetime', '*q = p'],
+      ['release', 'free(p)'],
+    ],
   },
 ];

@@ -1,6 +1,6 @@
 import { distances, partsOf, type Symbols, within } from './symbols.js';
-import { unknownType } from './types.js';
-import { type Facts, type Linear, type Source, State, type Value } from './values.js';
+import { longType, unknownType } from './types.js';
+import { type Facts, type Linear, Source, State, type Target, type Value } from './values.js';
 
 /** What holds on both ways to a place. */
 export function join(symbols: Symbols, a: State, b: State): State {
@@ -68,8 +68,11 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
   const [r1, r2] = [symbols.range(one.number, a.facts), symbols.range(two.number, b.facts)];
   const [n1, n2] = [symbols.isNull(one, a.facts), symbols.isNull(two, b.facts)];
   const targets = n1 === 'yes' ? [] : [...one.targets];
-  for (const target of n2 === 'yes' ? [] : two.targets)
-    if (!targets.some(({ region }) => region.id === target.region.id)) targets.push(target);
+  for (const target of n2 === 'yes' ? [] : two.targets) {
+    const at = targets.findIndex(({ region }) => region.id === target.region.id);
+    if (at < 0) targets.push(target);
+    else targets[at] = between(symbols, targets[at] as Target, a, target, b);
+  }
   const pointer = one.type.kind === 'pointer' || two.type.kind === 'pointer' || targets.length > 0;
   const nullable =
     [n1, n2].includes('maybe') || (n1 === 'yes') !== (n2 === 'yes')
@@ -94,6 +97,15 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
   if (pointer && n1 === 'yes' && n2 === 'yes') facts?.setNull(merged.number.symbol, true);
   if (facts !== undefined && !pointer) relate(symbols, merged.number.symbol, one.number, a, two.number, b, facts);
   return merged;
+}
+
+// One place of a memory or the other.
+function between(symbols: Symbols, one: Target, a: State, two: Target, b: State): Target {
+  const [p, q] = [one.offset, two.offset];
+  if (p.symbol === q.symbol && p.scale === q.scale && p.offset === q.offset) return one;
+  const [x, y] = [symbols.range(p, a.facts), symbols.range(q, b.facts)];
+  const range = { lo: Math.min(x.lo, y.lo), hi: Math.max(x.hi, y.hi) };
+  return { region: one.region, offset: symbols.fresh(longType, Source.own, { range }).number };
 }
 
 /** The symbols that a test of this value is a test of. */

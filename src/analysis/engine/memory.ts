@@ -238,6 +238,8 @@ export function assign(walk: Walk, place: Place, value: Value, node: CNode, targ
   if (region !== undefined && place.key.startsWith(`${region.id}[`))
     overwrite(walk, region, place.key, converted, state);
   state.store.set(place.key, converted);
+  const alias = walk.aliases.get(place.key);
+  if (alias !== undefined) state.store.set(alias, converted);
   return converted;
 }
 

@@ -143,6 +143,9 @@ function initialise(walk: Walk, variable: Variable, value: CNode, declarator: CN
     return;
   }
   const result = walk.evaluate(value, state);
+  // `char *at = start;`: without it the start itself would be moved.
+  const start = value.type === 'identifier' && result.targets.length > 0 ? walk.lookup(walk.text(value)) : undefined;
+  if (start !== undefined && type.kind === 'pointer' && !walk.holds(declarator)) walk.aliases.set(key, start.key);
   const from = type.kind === 'record' ? walk.locate(value, state) : undefined;
   if (from !== undefined) copyRecord(from.key, key, state);
   assign(

@@ -105,6 +105,8 @@ export class Walk extends Symbols {
   readonly macroValues: Map<string, Value | null> = new Map();
   /** Values that memory held before anybody wrote to it. */
   readonly untouched: Map<string, Value> = new Map();
+  /** Variables that stand for another one, as their declarations are left out. */
+  readonly aliases: Map<string, string> = new Map();
   /** Memory that pointers of unknown origin lead to. */
   readonly outsides: Map<string, Region> = new Map();
 

@@ -96,6 +96,7 @@ export const control: RuleFamily = {
       judged.set(node, found);
     }
     for (const [rule, at, message] of found) walk.report(rule, at, message);
+    if (found.length === 0 && leftOpen(walk, node)) walk.report('endless-loop', node, 'nothing ends this loop');
     const step = found.length === 0 ? progress(walk, node) : undefined;
     if (step !== undefined && !walk.holds(step)) walk.report('endless-loop', node, 'nothing gets this loop to its end');
   },
@@ -273,6 +274,16 @@ function changesOf(walk: Walk, names: ReadonlySet<string>, update: CNode | undef
   return found;
 }
 
+/** Whether the condition that is left out is the only end of a `while` loop. */
+function leftOpen(walk: Walk, loop: CNode): boolean {
+  const condition = bare(child(loop, 'condition'));
+  const body = child(loop, 'body') ?? loop.children.at(-1);
+  if (loop.type === 'for_statement' || condition === undefined || body === undefined) return false;
+  const names = leavesLoop(loop, body) || waitsIn(walk, body) ? undefined : conditionNames(walk, condition);
+  if (names === undefined || ![...names].every((name) => walk.lookup(name)?.type.kind === 'int')) return false;
+  return !walk.holds(condition);
+}
+
 /** The one step by which a `while` loop gets to its end. */
 function progress(walk: Walk, loop: CNode): CNode | undefined {
   const condition = child(loop, 'condition');
@@ -283,6 +294,10 @@ function progress(walk: Walk, loop: CNode): CNode | undefined {
   const [step, ...others] = changesOf(walk, names, undefined, body);
   const counts = step?.direct && others.length === 0 && step.node.type !== 'pointer_expression';
   return counts && walk.lookup(step.target)?.type.kind === 'int' ? step.node : undefined;
+}
+
+function waitsIn(walk: Walk, body: CNode): boolean {
+  return [...descendants(body)].some((at) => at.type === 'call_expression' && waits.test(walk.calleeOf(at)));
 }
 
 function leavesLoop(loop: CNode, body: CNode): boolean {
