@@ -417,7 +417,7 @@ function apply(text: string, edits: readonly Edit[]): Repaired {
 }
 
 /** Cuts back to the last whole statement and closes the open blocks; what is balanced stays as it is. */
-function closeBlocks(text: string): string {
+export function closeBlocks(text: string): string {
   const open: string[] = [];
   // Those of them that are no blocks.
   let inner = 0;

@@ -3,7 +3,7 @@ import { type DecodedBytes, decodeBytes } from '../syntax/bytes.js';
 import { Grammar } from '../syntax/grammar.js';
 import type { SyntaxNode } from '../syntax/node.js';
 import { Source } from '../syntax/source.js';
-import { repair } from './repair.js';
+import { closeBlocks, repair } from './repair.js';
 
 export { child, descendants } from '../syntax/node.js';
 
@@ -40,11 +40,19 @@ export class CParser {
   parse(code: Uint8Array): CSource {
     const decoded = decodeBytes(code);
     const said = withoutOpenComment(decoded.text);
-    const whole = this.#grammar.parse(said);
-    if (!whole.broken) return this.#source(decoded, whole, said === decoded.text);
+    let cut = false;
+    const whole = this.#grammar.parse(said, {
+      instead: () => {
+        const closed = closeBlocks(said);
+        const tree = closed === said || conditional.test(said) ? null : this.#grammar.parseWhole(closed);
+        cut = tree !== null;
+        return tree ?? undefined;
+      },
+    });
+    if (!whole.broken) return this.#source(decoded, whole, !cut && said === decoded.text);
     const { text, position } = repair(said, whole);
     if (text === said) return this.#source(decoded, whole, false);
-    const repaired = this.#grammar.parse(text, position);
+    const repaired = this.#grammar.parse(text, { position });
     return this.#source(decoded, brokenLength(repaired) <= brokenLength(whole) ? repaired : whole, false);
   }
 
@@ -69,6 +77,9 @@ function withoutOpenComment(text: string): string {
   }
   return text;
 }
+
+/** Of two branches each may open a block that only one of them closes. */
+const conditional = /^[ \t]*#[ \t]*if/m;
 
 // Line comments; comments and literals, which have an empty group where they do not end.
 const quietParts =

@@ -77,16 +77,31 @@ export class Grammar {
   }
 
   /**
-   * The tree of a text of any kind: what is broken is marked so.
+   * The tree of a text of any kind: what is broken is marked so. A broken one is not even copied where `instead` gives another.
    *
    * @param position - Where a position of the text is in the code that it was made from.
    */
-  parse(text: string, position?: (at: number) => number): SyntaxNode {
+  parse(
+    text: string,
+    { position, instead }: { position?: (at: number) => number; instead?: () => SyntaxNode | undefined } = {},
+  ): SyntaxNode {
+    return this.#read<SyntaxNode>(text, () => instead?.(), position);
+  }
+
+  /** The tree of a text that parses; null for one that does not. */
+  parseWhole(text: string): SyntaxNode | null {
+    return this.#read<null>(text, () => null);
+  }
+
+  #read<T>(text: string, onBroken: () => T | undefined, position?: (at: number) => number): SyntaxNode | T {
     const tree = this.#parser.parse(text);
     if (tree === null) throw new SrcodeError('ERR_INTERNAL', 'The parser gave no tree.');
     const cursor = tree.walk();
     try {
-      const root = new Conversion(text, cursor, this.#kinds, this.#fields, tree.rootNode.hasError).node(null, null, 0);
+      const broken = tree.rootNode.hasError;
+      const other = broken ? onBroken() : undefined;
+      if (other !== undefined) return other;
+      const root = new Conversion(text, cursor, this.#kinds, this.#fields, broken).node(null, null, 0);
       if (position !== undefined) relocate(root, position);
       return root;
     } finally {
