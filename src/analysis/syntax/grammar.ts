@@ -68,7 +68,7 @@ export class Grammar {
     } catch (cause) {
       throw new SrcodeError(
         'ERR_IO',
-        `Cannot load the grammar ${name}: ${(cause as Error).message}. Run npm install.`,
+        `Cannot load the grammar ${name}: ${(cause as Error).message}. Run npm install --include=optional.`,
         {
           cause,
         },
