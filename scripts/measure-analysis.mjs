@@ -6,6 +6,8 @@
 //   node scripts/measure-analysis.mjs mutations FILE.jsonl  weaker forms of credited code in the same programs that raise a finding
 //   node scripts/measure-analysis.mjs broken FILE.jsonl     how much of sven's C does not parse, as it came and repaired
 //   node scripts/measure-analysis.mjs speed FILE.jsonl      functions a second, on one core, of the sven collection
+//
+// `guards --show 'own tune'` and `mutations --show 'castle tune'` list what is missed there: to be asked of what is tuned on only.
 import { parseArgs } from 'node:util';
 import { analyze, loadEngine } from '../dist/analysis/analysis.js';
 import { broken } from './analysis/broken.mjs';

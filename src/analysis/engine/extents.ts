@@ -4,7 +4,7 @@ import { bytesOf } from './variables.js';
 import type { Walk } from './walk.js';
 
 /** What parameters are called that say how much another one leads to. */
-export const counting: RegExp =
+const counting =
   /^(n|len|length|size|count|num|cnt|sz|cap|capacity|total|bytes|nbytes|nelems?)$|[a-z_](len|length|size|count|num|cnt|sz|cap|capacity|bytes)$|_n$|[a-z](Len|Length|Size|Count|Cap|Capacity|Bytes)$|^num_?\w+/;
 
 /**

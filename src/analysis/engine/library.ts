@@ -174,7 +174,7 @@ export function readsText(name: string, i: number): boolean {
 }
 
 /** Functions that keep nothing of what they are given. */
-export function keepsNothing(name: string): boolean {
+function keepsNothing(name: string): boolean {
   return keeping.test(name);
 }
 
