@@ -57,7 +57,7 @@ export async function check({ code, prompt }, { language, thorough, timed }) {
   if (code.length <= 200_000) timed('tokens', () => checkTokens(clean, verdict));
   timed('sarif', () => checkSarif(clean, verdict, thorough));
   if (thorough && code.length <= 50_000) timed('quotes', () => checkQuotes(clean, language));
-  await timed('guards', () => checkGuards(code, language, prompt));
+  if (code.length <= 200_000) await timed('guards', () => checkGuards(code, language, prompt));
   if (prompt !== undefined) await timed('family', () => checkFamily(code, prompt));
   return JSON.stringify(verdict);
 }

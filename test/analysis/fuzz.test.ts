@@ -26,6 +26,17 @@ test('inputs that once broke something are judged', { timeout: 300_000 }, async 
   expect(stdout).toMatch(/^[1-9]\d inputs of the corpus, 0 failures$/m);
 });
 
+test.each(['c', 'cpp', 'python'])(
+  'mutated code and random bytes break nothing: %s',
+  { timeout: 300_000 },
+  async (language) => {
+    const args = ['--language', language, '--seed', '1', '--inputs', '150', '--seconds', '10'];
+    const { code, stdout, stderr } = await fuzz(...args);
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(/^[1-9]\d* inputs .*; 0 distinct failures$/m);
+  },
+);
+
 // The scripts are plain JavaScript.
 type CheckVerdict = (code: Uint8Array, verdict: Analysis) => void;
 type Minimise = (
