@@ -1,4 +1,4 @@
-import { distances, partsOf, type Symbols, within } from './symbols.js';
+import { distances, partsOfAll, type Symbols, within } from './symbols.js';
 import { longType, unknownType } from './types.js';
 import { type Facts, type Linear, Source, State, type Target, type Value } from './values.js';
 
@@ -81,7 +81,7 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
         ? 'no'
         : 'unknown';
   const origin = one.origin ?? two.origin;
-  const parts = [...partsOf(one), ...partsOf(two)];
+  const parts = partsOfAll([one, two]);
   const merged: Value = {
     ...symbols.fresh(pointer ? unknownType : one.type, Math.max(one.source, two.source) as Source, {
       range: { lo: Math.min(r1.lo, r2.lo), hi: Math.max(r1.hi, r2.hi) },

@@ -2,7 +2,7 @@ import { type CNode, child } from '../c/syntax.js';
 import { settle, unclosed } from './duties.js';
 import { isFallible, leaveDuties, opens, unfilled } from './results.js';
 import type { Argument, CallEvent } from './rule.js';
-import { partsOf } from './symbols.js';
+import { partsOf, partsOfAll } from './symbols.js';
 import { type CType, charType, intType, longType, sizeType, unknownType } from './types.js';
 import {
   addLinear,
@@ -609,7 +609,7 @@ function textOf(
   const type: CType = { kind: 'array', of: charType, length: null };
   const region: Region = { id, kind: 'outside', size: null, type, node, frame: 0 };
   const source = Math.max(...contents.map((content) => content.source)) as Source;
-  walk.setText(region, { source, parts: contents.flatMap(partsOf), ...(length !== null && { length }) }, state);
+  walk.setText(region, { source, parts: partsOfAll(contents), ...(length !== null && { length }) }, state);
   const origin = { node, callee };
   return walk.fresh(charPointer, source, { nullable: 'no', origin, targets: [{ region, offset: constant(0) }] });
 }
@@ -670,7 +670,7 @@ function appendText(walk: Walk, to: Value, contents: readonly Value[], length: L
   const [target] = to.targets;
   if (target === undefined) return;
   const source = Math.max(...contents.map((content) => content.source)) as Source;
-  walk.setText(target.region, { source, parts: contents.flatMap(partsOf), length }, state);
+  walk.setText(target.region, { source, parts: partsOfAll(contents), length }, state);
 }
 
 /** A pointer somewhere into the same text. */
@@ -838,7 +838,7 @@ function print(walk: Walk, { node, name, arguments: args, state }: CallEvent, bo
       target.region,
       {
         source,
-        parts: parts.flatMap(partsOf),
+        parts: partsOfAll(parts),
         length: sum(walk, written.number, target.offset, state),
         ...(format !== undefined && !format.includes('%') && { text: format }),
       },

@@ -172,3 +172,8 @@ export function partsOf(value: Value): readonly number[] {
   if (value.parts !== undefined) return value.parts;
   return value.source === Source.own || value.number.symbol === 0 ? [] : [value.number.symbol];
 }
+
+/** The parts of several, each once: text that is added to itself would have twice as many each time. */
+export function partsOfAll(values: readonly Value[]): number[] {
+  return [...new Set(values.flatMap(partsOf))];
+}
