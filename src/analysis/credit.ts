@@ -76,22 +76,33 @@ export function credited(parts: readonly Part[]): Judged {
   for (const key of unit.inner()) if (!suspects.has(key)) unit.leaveOut(key);
   if (!unit.proven()) for (const key of unit.culprits()) suspects.add(key);
   unit.restore();
+  const known = new Map<string, RawFinding | null>();
   for (;;) {
-    const credits = tried(unit, suspects);
+    const credits = tried(unit, suspects, known);
     if (unit.proven()) return { findings, credits, repeated: unit.repeated(credits) };
     if (unit.spent) return { findings, credits: [], repeated: unit.repeated([]) };
-    for (const key of unit.culprits()) suspects.add(key);
+    const culprits = new Set(unit.culprits());
+    for (const key of culprits) suspects.add(key);
+    // What was tried while all of them were in force stays true.
+    let before = true;
+    for (const { key } of unit.backwards) {
+      if (culprits.has(key)) before = false;
+      if (!before) known.delete(key);
+    }
     unit.restore();
   }
 }
 
-function tried(unit: Unit, suspects: ReadonlySet<string>): Credit[] {
+function tried(unit: Unit, suspects: ReadonlySet<string>, known: Map<string, RawFinding | null>): Credit[] {
   const credits: Credit[] = [];
   const paid = new Set<string>();
-  for (const guard of [...unit.guards.values()].reverse()) {
-    if (!suspects.has(guard.key)) unit.leaveOut(guard.key);
-    else if (!unit.spent) {
-      const finding = unit.without([guard.key], paid);
+  for (const guard of unit.backwards) {
+    const { key } = guard;
+    let finding = known.get(key);
+    if (!suspects.has(key) || finding === null) unit.leaveOut(key);
+    else if (finding !== undefined || !unit.spent) {
+      finding ??= unit.without([key], paid);
+      known.set(key, finding);
       if (finding === null) continue;
       paid.add(finding.key);
       credits.push({ guard, finding });
@@ -136,6 +147,11 @@ class Unit {
   /** Whether walks have cost what they may. */
   get spent(): boolean {
     return this.#steps > this.#most;
+  }
+
+  /** From the last guard to the first. */
+  get backwards(): readonly Guard[] {
+    return [...this.guards.values()].reverse();
   }
 
   /** Guards that say only what others have said, but for those that are credited. */
