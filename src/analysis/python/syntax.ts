@@ -21,15 +21,22 @@ export class PythonParser {
   /** Parses code as it comes from a model. Code that was cut off is read up to its last whole line. */
   parse(code: Uint8Array): Source {
     const decoded = decodeBytes(code);
-    const whole = this.#grammar.parse(decoded.text);
+    const text = withoutRemarks(decoded.text);
+    const whole = this.#grammar.parse(text);
     if (!whole.broken) return new Source(decoded, whole, true);
-    const kept = wholeLines(decoded.text);
-    return new Source(decoded, kept === decoded.text ? whole : this.#grammar.parse(kept), false);
+    const kept = wholeLines(text);
+    return new Source(decoded, kept === text ? whole : this.#grammar.parse(kept), false);
   }
 }
 
 const lexeme =
   /#[^\n]*|"""(?:\\[\s\S]|[^\\])*?(?:"""|$)|'''(?:\\[\s\S]|[^\\])*?(?:'''|$)|"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?|[([{]|[)\]}]|\n/g;
+
+/** With blanks for comments, where many lines have nothing else: at each of them the grammar would look through all that follow. */
+function withoutRemarks(text: string): string {
+  if (!/(?:^[ \t\r]*(?:#[^\n]*)?\n){100}/m.test(text)) return text;
+  return text.replace(lexeme, (found) => (found.startsWith('#') ? ' '.repeat(found.length) : found));
+}
 
 /** Up to the last line that no bracket and no text is open at; a block that was to follow is empty. */
 function wholeLines(text: string): string {
