@@ -254,6 +254,24 @@ export const cases: Case[] = [
     findings: [['uninitialised', 'x']],
   },
   {
+    name: 'a variable that one branch alone assigns to',
+    code: 'int f(int c) { int x; if (c) x = 1; return x; }',
+    findings: [['uninitialised', 'x']],
+  },
+  {
+    name: 'a variable that one branch alone assigns to, read where the same holds',
+    code: 'int f(int c) { int x; if (c) x = 1; if (!c) return 0; return x; }',
+  },
+  {
+    name: 'a variable with a value for the other branch',
+    code: 'int f(int c) { int x = 0; if (c) x = 1; return x; }',
+    spans: [['initialisation', 'x = 0']],
+  },
+  {
+    name: 'a value from the start that each branch replaces',
+    code: 'int f(int c) { int x = 0; if (c) x = 1; else x = 2; return x; }',
+  },
+  {
     name: 'a file tested and then opened',
     code: 'int f(const char *p) { if (access(p, 0) != 0) return -1; return open(p, 0); }',
     findings: [['check-then-use', 'open(p, 0)']],

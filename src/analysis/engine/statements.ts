@@ -156,6 +156,8 @@ function initialise(walk: Walk, variable: Variable, value: CNode, declarator: CN
     child(declarator, 'declarator') ?? declarator,
     state,
   );
+  const given = state.store.get(key);
+  if (given !== undefined) state.store.set(key, { ...given, initial: { key, node: declarator } });
 }
 
 function ifStatement(walk: Walk, node: CNode, state: State): void {
@@ -178,7 +180,29 @@ function ifStatement(walk: Walk, node: CNode, state: State): void {
   const { yes, no } = whole ? guarded(walk, condition, span ?? condition, state) : walk.branch(condition, state, null);
   statement(walk, consequence, yes);
   if (otherwise !== undefined) statement(walk, otherwise, no);
-  state.become(join(walk, yes, no));
+  const joined = join(walk, yes, no);
+  if (!yes.dead && !no.dead) noteGaps(node, yes, no, joined);
+  state.become(joined);
+}
+
+// Variables of this activation that one way assigned to, and the other one did not.
+function noteGaps(branch: CNode, yes: State, no: State, joined: State): void {
+  for (const [key, value] of joined.store) {
+    const [one, two] = [yes.store.get(key), no.store.get(key)];
+    if (one === undefined || two === undefined || one === two || !/^\w+~\d+~\d+$/.test(key)) continue;
+    const [first, second] = [bare(one, key), bare(two, key)];
+    if ((first === undefined) === (second === undefined)) continue;
+    const initial = (first ?? second) as CNode | null;
+    if (value.uninitialised || value.initial?.key === key) continue;
+    joined.store.set(key, { ...value, gap: { key, branch, initial } });
+  }
+}
+
+// The declaration that gave the value; null where nothing did, undefined where something else has on every way.
+function bare(value: Value, key: string): CNode | null | undefined {
+  if (value.uninitialised) return null;
+  if (value.gap?.key === key) return value.gap.initial;
+  return value.initial?.key === key ? value.initial.node : undefined;
 }
 
 // Where what a guard keeps out cannot be, for what others said of the same, it repeats them.

@@ -58,6 +58,10 @@ export interface Value {
   readonly source: Source;
   readonly targets: readonly Target[];
   readonly uninitialised?: boolean;
+  /** What the declaration of a variable gave it, and nothing else has since. */
+  readonly initial?: Initial;
+  /** Behind a branch that assigns to a variable on one way: on the other one nothing does. */
+  readonly gap?: Gap;
   readonly origin?: Origin;
   /** It is the element of this content: what is learnt of it holds for the content's characters. */
   readonly elementOf?: number;
@@ -89,6 +93,20 @@ export interface Duty {
   readonly symbol: number;
   /** The function's activation that owes it. */
   readonly frame: number;
+}
+
+export interface Initial {
+  /** The variable's key. */
+  readonly key: string;
+  readonly node: CNode;
+}
+
+export interface Gap {
+  /** The variable's key. */
+  readonly key: string;
+  readonly branch: CNode;
+  /** What it was declared with; null where it is without a value then. */
+  readonly initial: CNode | null;
 }
 
 export interface Outcome {
