@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { type Analysis, analyze, loadEngine } from '../../src/analysis/analysis.js';
 import { type CNode, CParser } from '../../src/analysis/c/syntax.js';
 import type { Span } from '../../src/teacher/teacher.js';
+import { expectInside } from '../support/analysis.js';
 import { cases } from './cases.js';
 
 type Weaker = (root: CNode, text: string, span: Span) => { type: string; codes: string[] }[];
@@ -38,24 +38,7 @@ test.each(cases)('local names change nothing: $name', ({ code }) => {
 
 test('what is said of any bytes lies inside them', () => {
   const pieces = cases.flatMap(({ code }) => code.split(/(?<=[;{}])/));
-  const text = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 8 })), { maxLength: 30 });
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        text.map((parts) => Buffer.from(parts.join(''))),
-        fc.uint8Array({ maxLength: 300 }),
-      ),
-      (code) => {
-        const { findings, spans } = analyze(code, { language: 'c' });
-        for (const { span } of [...findings, ...spans]) {
-          expect(span.start).toBeGreaterThanOrEqual(0);
-          expect(span.end).toBeGreaterThan(span.start);
-          expect(span.end).toBeLessThanOrEqual(code.length);
-        }
-      },
-    ),
-    { seed: 1, numRuns: 400 },
-  );
+  expectInside(judge, pieces, { maxPieces: 30, numRuns: 400 });
 });
 
 test('a guard that is credited is missed: nearly every weaker form of it raises a finding', () => {

@@ -626,8 +626,7 @@ function lengthUpTo(walk: Walk, most: number): Linear {
 }
 
 function sum(walk: Walk, a: Linear, b: Linear, { facts }: State): Linear {
-  const [x, y] = [walk.range(a, facts), walk.range(b, facts)];
-  return addLinear(a, b) ?? walk.fresh(sizeType, Source.own, { range: { lo: x.lo + y.lo, hi: x.hi + y.hi } }).number;
+  return walk.sum(a, b, sizeType, Source.own, facts);
 }
 
 function copyText(walk: Walk, to: Value, from: Value, length: Linear, state: State): void {
@@ -776,7 +775,7 @@ export function formatted(
         letter === 'c'
           ? 1
           : /[xX]/.test(letter)
-            ? hexadecimal(digits, bytes, letter)
+            ? hexadecimal(digits, bytes)
             : /[fFgGeE]/.test(letter)
               ? 330
               : letter === 'p'
@@ -803,7 +802,7 @@ function decimal({ lo, hi }: Range): number {
   return Math.max(digits(lo), digits(hi));
 }
 
-function hexadecimal({ lo, hi }: Range, bytes: number, _letter: string): number {
+function hexadecimal({ lo, hi }: Range, bytes: number): number {
   return lo >= 0 && Number.isFinite(hi) ? Math.max(1, Math.trunc(hi).toString(16).length) : bytes * 2;
 }
 
@@ -907,10 +906,9 @@ export function learnString(
     case 'strchr':
     case 'strrchr':
     case 'memchr': {
-      const content = walk.content(walk.evaluate(first, quiet()), state).number.symbol;
+      const content = walk.content(walk.evaluate(first, quiet()), state);
       const code = second === undefined ? null : walk.evaluate(second, quiet());
-      if (absent && code !== null && code.number.symbol === 0)
-        remove(walk, content, [code.number.offset], state, walk.content(walk.evaluate(first, quiet()), state));
+      if (absent && code !== null && code.number.symbol === 0) remove(content, [code.number.offset], state);
       // strchr("allowed", c): c is one of them.
       const allowed = walk.stringOf(first);
       if (!absent && operator === '!=' && allowed !== undefined && code?.elementOf !== undefined) {
@@ -925,11 +923,9 @@ export function learnString(
       if (absent && text !== undefined) {
         const content = walk.content(walk.evaluate(first, quiet()), state);
         remove(
-          walk,
-          content.number.symbol,
+          content,
           [...text].map((char) => char.charCodeAt(0)),
           state,
-          content,
         );
       }
       return;
@@ -984,8 +980,8 @@ export function learnString(
   }
 }
 
-function remove(_walk: Walk, content: number, codes: readonly number[], { facts }: State, value: Value): void {
-  for (const part of [content, ...partsOf(value)])
+function remove(content: Value, codes: readonly number[], { facts }: State): void {
+  for (const part of [content.number.symbol, ...partsOf(content)])
     facts.allow(
       part,
       characterSet((code) => !codes.includes(code)),

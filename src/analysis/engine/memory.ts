@@ -167,14 +167,9 @@ export function move(walk: Walk, pointer: Value, by: Linear, source: Source, sta
   const from = unknown ? [{ region: outside(walk, pointer), offset: constant(0) }] : pointer.targets;
   const targets = from.map(({ region, offset }) => ({
     region,
-    offset: addLinear(offset, by) ?? sumOf(walk, offset, by, source, state),
+    offset: walk.sum(offset, by, longType, source, state.facts),
   }));
   return { ...pointer, targets };
-}
-
-function sumOf(walk: Walk, a: Linear, b: Linear, source: Source, { facts }: State): Linear {
-  const [x, y] = [walk.range(a, facts), walk.range(b, facts)];
-  return walk.fresh(longType, source, { range: { lo: x.lo + y.lo, hi: x.hi + y.hi } }).number;
 }
 
 /** The memory that a pointer of unknown origin leads to. */

@@ -31,7 +31,7 @@ export function statement(walk: Walk, node: CNode, state: State): void {
       return;
     case 'return_statement': {
       const result = node.children[0];
-      leave(walk, node, result === undefined ? null : returned(walk, result, state), state);
+      leave(walk, node, result === undefined ? null : walk.evaluate(result, state), state);
       return;
     }
     case 'if_statement':
@@ -87,11 +87,6 @@ export function statement(walk: Walk, node: CNode, state: State): void {
     default:
       walk.evaluate(node, state);
   }
-}
-
-function returned(walk: Walk, result: CNode, state: State): Value {
-  const value = walk.evaluate(result, state);
-  return value;
 }
 
 function declaration(walk: Walk, node: CNode, state: State): void {

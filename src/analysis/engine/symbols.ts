@@ -1,5 +1,6 @@
 import { type CType, intType, rangeOf, unknownType } from './types.js';
 import {
+  addLinear,
   constant,
   type Facts,
   type Linear,
@@ -94,6 +95,14 @@ export class Symbols {
       this.#pairs.set(key, symbol);
     }
     return symbol;
+  }
+
+  /** The sum of two numbers; a symbol of its own where no other one tells it. */
+  sum(a: Linear, b: Linear, type: CType, source: Source, facts: Facts): Linear {
+    const known = addLinear(a, b);
+    if (known !== null) return known;
+    const [x, y] = [this.range(a, facts), this.range(b, facts)];
+    return this.fresh(type, source, { range: { lo: x.lo + y.lo, hi: x.hi + y.hi } }).number;
   }
 
   /** Whether `a ≤ b` on this path, for certain. */
