@@ -1,7 +1,8 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
 import { levelOf } from '../syntax/node.js';
+import { freed, mayGiveNull } from './functions.js';
 import { join, mergeValues } from './joins.js';
-import { applyLibrary, freed, mayGiveNull } from './library.js';
+import { applyLibrary } from './library.js';
 import type { CFunction } from './program.js';
 import type { Argument } from './rule.js';
 import { unknownType } from './types.js';

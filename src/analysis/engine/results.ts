@@ -1,5 +1,5 @@
 import { owe, settle, unclosed } from './duties.js';
-import { isFiller } from './library.js';
+import { isFiller } from './functions.js';
 import type { CallEvent } from './rule.js';
 import type { Origin, State, Value } from './values.js';
 import type { Walk } from './walk.js';

@@ -1,8 +1,8 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
 import { leave } from './calls.js';
 import { compare } from './conditions.js';
+import { isExit } from './functions.js';
 import { join } from './joins.js';
-import { isExit } from './library.js';
 import { loop } from './loops.js';
 import { assign, copyRecord } from './memory.js';
 import { declared, sizeType } from './types.js';

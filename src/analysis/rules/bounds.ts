@@ -1,5 +1,5 @@
 import type { CNode } from '../c/syntax.js';
-import { conversions, formatted } from '../engine/library.js';
+import { conversions, formatted } from '../engine/formats.js';
 import type { CallEvent, RuleFamily } from '../engine/rule.js';
 import { sizeType } from '../engine/types.js';
 import { addLinear, constant, type Linear, Source, type State, type Target, type Value } from '../engine/values.js';

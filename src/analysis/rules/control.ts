@@ -1,5 +1,5 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
-import { isExit } from '../engine/library.js';
+import { isExit } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import { Source } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';

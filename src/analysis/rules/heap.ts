@@ -1,7 +1,7 @@
 import type { CNode } from '../c/syntax.js';
 import { owed, settle, unclosed } from '../engine/duties.js';
+import { allocation, dereferencedBy, freed, freesObject } from '../engine/functions.js';
 import { coveredBy } from '../engine/joins.js';
-import { allocation, dereferencedBy, freed, freesObject } from '../engine/library.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Frame, Walk } from '../engine/walk.js';

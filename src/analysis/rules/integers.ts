@@ -1,5 +1,5 @@
 import { exactRange, fits, usual } from '../engine/arithmetic.js';
-import { allocation } from '../engine/library.js';
+import { allocation } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import { isPointer } from '../engine/symbols.js';
 import { rangeOf } from '../engine/types.js';

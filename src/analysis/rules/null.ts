@@ -1,5 +1,5 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
-import { dereferencedBy } from '../engine/library.js';
+import { dereferencedBy } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';

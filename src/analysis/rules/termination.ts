@@ -1,4 +1,4 @@
-import { readsText } from '../engine/library.js';
+import { readsText } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';

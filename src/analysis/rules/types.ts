@@ -1,4 +1,4 @@
-import { conversions } from '../engine/library.js';
+import { conversions } from '../engine/formats.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { CType } from '../engine/types.js';
 import { Source } from '../engine/values.js';

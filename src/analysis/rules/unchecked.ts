@@ -1,7 +1,7 @@
 import { type CNode, child } from '../c/syntax.js';
 import { owed, settle } from '../engine/duties.js';
+import { nullable, readsText } from '../engine/functions.js';
 import { coveredBy } from '../engine/joins.js';
-import { nullable, readsText } from '../engine/library.js';
 import { awaited, mustSucceed, opens } from '../engine/results.js';
 import type { Argument, RuleFamily } from '../engine/rule.js';
 import { addLinear, constant, Facts, type Origin, type State, type Value } from '../engine/values.js';
