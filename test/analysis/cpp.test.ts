@@ -29,6 +29,7 @@ test('a method of a name that objects have is no method', () => {
   expect(() => judge('int f() { return a.constructor(1) + b.toString() + c.__proto__(2); }')).not.toThrow();
 });
 
+// Lowered twice at every level, each of them would take 2^60 steps.
 test('what is nested is lowered once', () => {
   const nested = (open: string, close: string): string => `void f() { ${open.repeat(60)}x${close.repeat(60)}; }`;
   for (const code of [
@@ -38,8 +39,6 @@ test('what is nested is lowered once', () => {
     nested('(', '.find_first_not_of("a") == npos)'),
     nested('if (int a = ({ ', ' })) { b(); }'),
   ]) {
-    const began = performance.now();
-    judge(code);
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(judge(code).parseOk).toBe(true);
   }
 });

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
-import { Language, Parser, type TreeCursor } from 'web-tree-sitter';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { Language, Parser, TreeCursor } from 'web-tree-sitter';
+import { startParser } from '../../src/analysis/syntax/cursor.js';
 import { Grammar } from '../../src/analysis/syntax/grammar.js';
 import type { SyntaxNode } from '../../src/analysis/syntax/node.js';
 import { cases } from './cases.js';
@@ -76,6 +77,15 @@ test('the copy of the tree of anything is that tree', () => {
     }),
     { seed: 1, numRuns: 300 },
   );
+});
+
+test("the steps over a tree are in the module, or the library's where that had been started before", async () => {
+  const tree = parser.c.parse('int x;');
+  if (tree === null) throw new Error('no tree');
+  expect((await startParser())(tree)).not.toBeInstanceOf(TreeCursor);
+  vi.resetModules();
+  const again = await import('../../src/analysis/syntax/cursor.js');
+  expect((await again.startParser())(tree)).toBeInstanceOf(TreeCursor);
 });
 
 test('nesting without end is cut off, and broken', () => {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Language, Parser, type TreeCursor } from 'web-tree-sitter';
+import { Language, Parser, type Tree } from 'web-tree-sitter';
 import { SrcodeError } from '../../errors.js';
+import { type Cursor, startParser } from './cursor.js';
 import { deepest, type SyntaxNode } from './node.js';
 
 /** A kind of node, by the number that the grammar gives it. */
@@ -30,8 +31,10 @@ export class Grammar {
   readonly #parser: Parser;
   readonly #kinds: readonly Kind[];
   readonly #fields: readonly (string | null)[];
+  readonly #cursorAt: (tree: Tree) => Cursor;
 
-  private constructor(language: Language, nodeTypes: readonly NodeType[]) {
+  private constructor(language: Language, nodeTypes: readonly NodeType[], cursorAt: (tree: Tree) => Cursor) {
+    this.#cursorAt = cursorAt;
     this.#parser = new Parser();
     this.#parser.setLanguage(language);
     this.#fields = language.fields;
@@ -61,10 +64,11 @@ export class Grammar {
    */
   static async load(name: string): Promise<Grammar> {
     try {
-      await Parser.init();
+      const cursorAt = await startParser();
       const require = createRequire(import.meta.url);
       const language = await Language.load(require.resolve(`${name}/${name}.wasm`));
-      return new Grammar(language, JSON.parse(readFileSync(require.resolve(`${name}/src/node-types.json`), 'utf8')));
+      const nodeTypes = JSON.parse(readFileSync(require.resolve(`${name}/src/node-types.json`), 'utf8'));
+      return new Grammar(language, nodeTypes, cursorAt);
     } catch (cause) {
       throw new SrcodeError(
         'ERR_IO',
@@ -96,16 +100,16 @@ export class Grammar {
   #read<T>(text: string, onBroken: () => T | undefined, position?: (at: number) => number): SyntaxNode | T {
     const tree = this.#parser.parse(text);
     if (tree === null) throw new SrcodeError('ERR_INTERNAL', 'The parser gave no tree.');
-    const cursor = tree.walk();
     try {
       const broken = tree.rootNode.hasError;
       const other = broken ? onBroken() : undefined;
       if (other !== undefined) return other;
+      const cursor = this.#cursorAt(tree);
       const root = new Conversion(text, cursor, this.#kinds, this.#fields, broken).node(null, null, 0);
+      cursor.delete();
       if (position !== undefined) relocate(root, position);
       return root;
     } finally {
-      cursor.delete();
       tree.delete();
     }
   }
@@ -117,14 +121,16 @@ export class Grammar {
  */
 class Conversion {
   readonly #text: string;
-  readonly #cursor: TreeCursor;
+  readonly #cursor: Cursor;
   readonly #kinds: readonly Kind[];
   readonly #fields: readonly (string | null)[];
   readonly #broken: boolean;
+  /** Children of the nodes that are being read, of which more may come. */
+  readonly #pending: SyntaxNode[] = [];
 
   constructor(
     text: string,
-    cursor: TreeCursor,
+    cursor: Cursor,
     kinds: readonly Kind[],
     fields: readonly (string | null)[],
     broken: boolean,
@@ -146,13 +152,12 @@ class Conversion {
   ): SyntaxNode {
     const cursor = this.#cursor;
     const missing = this.#broken && (kind === error || cursor.nodeIsMissing);
-    const children: SyntaxNode[] = [];
-    const node = {
+    const node: Open = {
       type: kind.type,
       start,
       end: cursor.endIndex,
       field,
-      children,
+      children: none,
       parent,
       operator: '',
       broken: missing,
@@ -163,6 +168,7 @@ class Conversion {
       return node;
     }
     if (!cursor.gotoFirstChild()) return node;
+    const first = this.#pending.length;
     let from: number | undefined = parent === null ? undefined : start;
     do {
       const below = this.#kind();
@@ -172,13 +178,14 @@ class Conversion {
       } else if (below.type !== 'comment') {
         const role = kind.roles ? (this.#fields[cursor.currentFieldId] ?? null) : null;
         const one = this.node(node, role, depth + 1, below, from);
-        children.push(one);
+        this.#pending.push(one);
         if (one.broken) node.broken = true;
         if (!this.#broken && this.#isLast(one.end, node.end, kind)) break;
       }
       from = undefined;
     } while (cursor.gotoNextSibling());
     cursor.gotoParent();
+    if (first < this.#pending.length) node.children = this.#pending.splice(first);
     return node;
   }
 
@@ -199,6 +206,8 @@ function relocate(node: Open, position: (at: number) => number): void {
   node.end = position(node.end);
   for (const below of node.children) relocate(below, position);
 }
+
+const none: readonly SyntaxNode[] = [];
 
 const closing = ')]}"\'';
 
