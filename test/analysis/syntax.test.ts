@@ -16,7 +16,7 @@ beforeAll(async () => {
   parser.c.setLanguage(await Language.load(createRequire(import.meta.url).resolve('tree-sitter-c/tree-sitter-c.wasm')));
 });
 
-type Plain = Omit<SyntaxNode, 'parent' | 'children'> & { children: Plain[] };
+type Plain = Omit<SyntaxNode, 'parent' | 'children' | 'text'> & { children: Plain[] };
 
 /** A tree read with every question asked that the cursor answers. */
 function reference(text: string): Plain {

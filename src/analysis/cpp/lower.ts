@@ -76,7 +76,8 @@ class Lowering {
   }
 
   #make(type: string, at: Place, children: readonly Draft[] = [], operator = ''): Draft {
-    return { type, start: at.start, end: at.end, field: null, children, parent: null, operator, broken: false };
+    const { start, end } = at;
+    return { type, start, end, field: null, children, parent: null, operator, broken: false, text: undefined };
   }
 
   #word(type: string, word: string): Draft {

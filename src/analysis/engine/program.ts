@@ -70,12 +70,17 @@ export class Program {
     );
   }
 
-  text = ({ start, end }: Pick<CNode, 'start' | 'end'>): string => {
+  text = (at: Pick<CNode, 'start' | 'end'> & { text?: string | undefined }): string => {
+    at.text ??= this.#read(at);
+    return at.text;
+  };
+
+  #read({ start, end }: Pick<CNode, 'start' | 'end'>): string {
     const from = start < this.source.root.end + 1 ? undefined : this.#expanded.findLast(({ base }) => base <= start);
     return from === undefined
       ? this.source.text({ start, end })
       : from.source.text({ start: start - from.base, end: end - from.base });
-  };
+  }
 
   /** Where a node is in the code: what a macro became is where the macro is used. */
   origin(node: CNode): CNode {
@@ -265,9 +270,7 @@ export class Program {
 
   #globals(node: CNode): void {
     const base = this.type(child(node, 'type'));
-    const constant = node.children.some(
-      ({ type, start, end }) => type === 'type_qualifier' && this.text({ start, end }) === 'const',
-    );
+    const constant = node.children.some((at) => at.type === 'type_qualifier' && this.text(at) === 'const');
     for (const declarator of node.children) {
       if (declarator.field !== 'declarator') continue;
       const found = declared(declarator, base, this.text);

@@ -161,6 +161,7 @@ class Conversion {
       parent,
       operator: '',
       broken: missing,
+      text: undefined,
     };
     if (!kind.inner && !this.#broken) return node;
     if (depth === deepest) {

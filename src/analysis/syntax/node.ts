@@ -13,6 +13,8 @@ export interface SyntaxNode {
   readonly operator: string;
   /** Something in it does not parse. */
   readonly broken: boolean;
+  /** What it says, kept from when that was first asked for. */
+  text: string | undefined;
 }
 
 /** Levels of a tree: more than any code that people write has, and no danger to the stack of those who walk it. */
@@ -35,10 +37,14 @@ export function child({ children }: SyntaxNode, field: string): SyntaxNode | und
 }
 
 /** Itself and all below it, in the order of the text. */
-export function* descendants(node: SyntaxNode): Generator<SyntaxNode> {
-  const waiting = [node];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    yield next;
-    for (let i = next.children.length - 1; i >= 0; i--) waiting.push(next.children[i] as SyntaxNode);
-  }
+export function descendants(node: SyntaxNode): SyntaxNode[] {
+  const found: SyntaxNode[] = [];
+  gather(node, found);
+  return found;
+}
+
+function gather(node: SyntaxNode, into: SyntaxNode[]): void {
+  into.push(node);
+  const { children } = node;
+  for (let i = 0; i < children.length; i++) gather(children[i] as SyntaxNode, into);
 }
