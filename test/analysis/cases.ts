@@ -615,4 +615,41 @@ export const cases: Case[] = [
       ['release', 'free(p)'],
     ],
   },
+  {
+    name: 'an allocation that failed to grow, and is freed',
+    code: 'void f(void) { char *p = malloc(8); if (!p) return; char *q = realloc(p, 20); if (!q) { free(p); return; } q[0] = 1; free(q); }',
+    spans: [
+      ['null', 'if (!q) { free(p); return; }'],
+      ['release', 'free(p)'],
+      ['release', 'free(q)'],
+    ],
+  },
+  {
+    name: 'a member that one way alone sets to null',
+    code: 'void f(struct c *c, int k) { if (k) { free(c->b); c->b = NULL; } c->b[0] = 1; }',
+    findings: [['null-dereference', 'c->b[0]']],
+    spans: [['lifetime', 'c->b = NULL']],
+  },
+  {
+    name: 'a member that one way alone sets to null, and that is tested',
+    code: 'void f(struct c *c, int k) { if (k) { free(c->b); c->b = NULL; } if (c->b) c->b[0] = 1; }',
+    spans: [
+      ['lifetime', 'c->b = NULL'],
+      ['null', 'c->b'],
+    ],
+  },
+  {
+    name: 'a member that one way alone allocates',
+    code: 'struct v { int *d; int n; }; int f(struct v *v) { if (v->n == 0) { int *d = malloc(40); if (!d) return -1; v->d = d; } return v->d[0]; }',
+    spans: [['null', 'if (!d) return -1;']],
+  },
+  {
+    name: 'a line without its end, if it has one',
+    code: 'void f(char *t) { size_t n = strlen(t); if (n > 0 && t[n - 1] == 10) t[n - 1] = 0; }',
+    spans: [['bounds', 'n > 0']],
+  },
+  {
+    name: 'a sum of sizes, asked for before',
+    code: 'void *f(size_t n) { if (n > SIZE_MAX - 16) return NULL; return malloc(n + 16); }',
+  },
 ];

@@ -144,8 +144,12 @@ export function compare(
   if (isPointer(a) || isPointer(b) || a.type.kind === 'unknown') {
     const [n1, n2] = [walk.isNull(a, facts), walk.isNull(b, facts)];
     if (operator === '==' || operator === '!=') {
-      if (n2 === 'yes' && a.number.symbol !== 0) facts.setNull(a.number.symbol, operator === '==');
-      else if (n1 === 'yes' && b.number.symbol !== 0) facts.setNull(b.number.symbol, operator === '==');
+      const tested = n2 === 'yes' ? a.number.symbol : n1 === 'yes' ? b.number.symbol : 0;
+      if (tested !== 0) {
+        facts.setNull(tested, operator === '==');
+        for (const id of walk.moved.get(tested) ?? [])
+          if (state.lives.get(id) === 'maybe freed') state.lives.set(id, operator === '==' ? 'live' : 'freed');
+      }
       strings(walk, operator, a, nodes[0], state);
     }
   }

@@ -111,9 +111,10 @@ function identifier(walk: Walk, node: CNode, state: State): Value | undefined {
   if (enumerator !== undefined) return walk.constant(enumerator);
   const known = knownConstants[name];
   if (known !== undefined && Object.hasOwn(knownConstants, name)) {
+    const wide = known >= 2 ** 64 ? sizeType : longType;
     return walk.constant(
       known,
-      name === 'NULL' ? { kind: 'pointer', to: { kind: 'void' } } : Math.abs(known) > 2 ** 31 ? longType : intType,
+      name === 'NULL' ? { kind: 'pointer', to: { kind: 'void' } } : Math.abs(known) > 2 ** 31 ? wide : intType,
     );
   }
   return undefined;

@@ -15,9 +15,14 @@ export function join(symbols: Symbols, a: State, b: State): State {
   joined.store = a.store.copy();
   for (const [key, one] of a.store) {
     const two = b.store.get(key);
-    if (two !== undefined && two !== one) joined.store.set(key, mergeValues(symbols, one, a, two, b, joined.facts));
+    if (two === undefined) {
+      if (written(symbols, key, one)) joined.store.set(key, mergeValues(symbols, one, a, unknown(symbols, one), b));
+    } else if (two !== one) joined.store.set(key, mergeValues(symbols, one, a, two, b, joined.facts));
   }
-  for (const [key, two] of b.store) if (!a.store.has(key)) joined.store.set(key, two);
+  for (const [key, two] of b.store) {
+    if (a.store.has(key)) continue;
+    joined.store.set(key, written(symbols, key, two) ? mergeValues(symbols, two, b, unknown(symbols, two), a) : two);
+  }
   for (const id of new Set([...a.lives.keys(), ...b.lives.keys()])) {
     const [one, two] = [a.lives.get(id), b.lives.get(id)];
     if (one === two) joined.lives.set(id, one as 'live');
@@ -37,6 +42,17 @@ export function join(symbols: Symbols, a: State, b: State): State {
     } else joined.lives.set(id, 'given away');
   }
   return joined;
+}
+
+// Whether memory that was there before was written to: on a path that never came to it, it holds what it held.
+function written({ unwritten }: Symbols, key: string, value: Value): boolean {
+  return outlives.test(key) && !unwritten.has(value);
+}
+
+const outlives = /^[*@].*[^\]#]$/;
+
+function unknown(symbols: Symbols, { type, source }: Value): Value {
+  return symbols.fresh(type, Math.max(source, Source.parameter) as Source);
 }
 
 // Whether anything that need not be null leads to the memory.

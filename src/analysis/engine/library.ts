@@ -358,8 +358,9 @@ function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value
   } else {
     const content = walk.content(old, state);
     state.store.set(`${region.id}[]`, content);
-    for (const target of old.targets)
-      if (state.lives.get(target.region.id) === 'live') state.lives.set(target.region.id, 'maybe freed');
+    const moved = old.targets.map((target) => target.region.id).filter((id) => state.lives.get(id) === 'live');
+    for (const id of moved) state.lives.set(id, 'maybe freed');
+    walk.moved.set(result.number.symbol, moved);
   }
   return result;
 }

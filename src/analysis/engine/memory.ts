@@ -20,6 +20,7 @@ function untouched(walk: Walk, key: string, id: string, state: State, make: () =
   if (value === undefined) {
     value = make();
     walk.untouched.set(name, value);
+    walk.unwritten.add(value);
   }
   state.store.set(key, value);
   return value;

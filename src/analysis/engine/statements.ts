@@ -254,7 +254,7 @@ function clamps(walk: Walk, condition: CNode, consequence: CNode): boolean {
   const assignment = only?.type === 'expression_statement' ? only.children[0] : undefined;
   if (assignment?.type !== 'assignment_expression') return false;
   const target = child(assignment, 'left');
-  if (target === undefined) return false;
+  if (target === undefined || !/^(identifier|field_expression)$/.test(target.type)) return false;
   const text = walk.text(target);
   for (const at of descendants(condition)) if (at.type === target.type && walk.text(at) === text) return true;
   return false;

@@ -26,6 +26,10 @@ export class Symbols {
   readonly #pairs = new Map<string, number>();
   /** Symbols that are at most a number divided by another symbol. */
   readonly quotients: Map<number, { of: number; by: number }> = new Map();
+  /** Values that memory held before anybody wrote to it. */
+  readonly unwritten: WeakSet<Value> = new WeakSet();
+  /** Memory that is freed if the symbol, what realloc gave, is not null. */
+  readonly moved: Map<number, readonly string[]> = new Map();
   readonly #births: Birth[] = [{ range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false }];
 
   fresh(
