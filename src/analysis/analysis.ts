@@ -77,7 +77,7 @@ function pythonJudge(parser: PythonParser): Judge {
         consulted: new Set(guards.keys()),
         asked: new Set(),
         repeated: new Map(),
-        steps: source.root.end,
+        cost: source.root.end,
       };
     };
     const first = walk(new Set());

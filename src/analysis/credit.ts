@@ -27,7 +27,8 @@ export interface Walked {
   readonly asked: ReadonlySet<string>;
   /** Whether guards say only what others said, wherever it comes to them. */
   readonly repeated: ReadonlyMap<string, boolean>;
-  readonly steps: number;
+  /** Steps that it took. */
+  readonly cost: number;
 }
 
 /** A part of a unit that is walked by itself. */
@@ -49,14 +50,14 @@ export function judge(program: Program, listeners: Listeners, onWalked: () => vo
     if (started.has(root.name)) continue;
     const first = new Walk(program, listeners).run(root);
     for (const name of first.started) started.add(name);
-    parts.push({ first, again: (off, decides) => new Walk(program, listeners, off, decides).run(root) });
+    parts.push({ first, again: (off, decides) => first.again(root, off, decides) });
   }
   onWalked();
   return credited(parts);
 }
 
 /** Steps that walks without guards may take: so many, and so many for each step of a part's first walk, up to so many for the part. */
-const allowance = { base: 40_000, each: 24, most: 60_000 };
+const allowance = { base: 20_000, each: 12, most: 30_000 };
 
 /**
  * Credits the guards that matter: from the last to the first, each is left out, and stays out where nothing is found for it. What
@@ -141,7 +142,7 @@ class Unit {
     }
     this.#parts = parts.map((part) => ({ part, consulted: part.first.consulted, doubts: new Set() }));
     const { base, each, most } = allowance;
-    this.#most = parts.reduce((sum, { first }) => sum + Math.min(each * first.steps, most), base);
+    this.#most = parts.reduce((sum, { first }) => sum + Math.min(each * first.cost, most), base);
   }
 
   /** Whether walks have cost what they may. */
@@ -229,7 +230,7 @@ class Unit {
     let found: RawFinding | null = null;
     for (const standing of this.#parts.filter(again)) {
       const walk = standing.part.again(this.#off, (key) => !this.findings.has(key) && !paid.has(key));
-      this.#steps += walk.steps;
+      this.#steps += walk.cost;
       walked.set(standing, walk);
       for (const finding of walk.findings.values()) {
         if (this.findings.has(finding.key)) continue;

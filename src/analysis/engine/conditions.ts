@@ -10,7 +10,10 @@ import type { Branches, Walk } from './walk.js';
 
 /** A condition that is a constant, and true. */
 export function always(walk: Walk, condition: CNode): boolean {
+  const { born } = walk;
   const { symbol, offset } = walk.quietly(() => walk.evaluate(condition, new State()).number);
+  // Some ask once for all walks: the others must not miss its symbols.
+  walk.bury(born);
   return symbol === 0 && offset !== 0;
 }
 

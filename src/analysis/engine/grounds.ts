@@ -63,22 +63,28 @@ export class Grounds {
     return found;
   }
 
-  /** Asks a rule, and asks it again blindly where guards may matter. */
-  ask(rule: (again: boolean) => void): void {
-    const [asking, noted] = [this.#asking, this.#noted];
+  /** A rule is asked. Returns what {@link answered} is to be given. */
+  ask(): Set<Guard> | null {
+    const outer = this.#asking ? this.#noted : null;
     // Most rules ask for nothing that a guard told: one set does for all of them.
-    if (asking) this.#noted = new Set();
-    else noted.clear();
+    if (outer !== null) this.#noted = new Set();
+    else this.#noted.clear();
     this.#asking = true;
-    rule(false);
-    if (this.#noted.size > 0) {
-      this.blind = true;
-      this.missed = false;
-      rule(true);
-      this.blind = false;
-      if (this.missed) for (const guard of this.#noted) this.asked.add(guard.key);
-    }
-    this.#asking = asking;
-    this.#noted = noted;
+    return outer;
+  }
+
+  /** The rule has answered; true where guards may matter to it: it is to be asked again, blindly. */
+  askAgain(): boolean {
+    this.blind = this.#noted.size > 0;
+    this.missed = false;
+    return this.blind;
+  }
+
+  /** The rule has answered as often as it was asked. */
+  answered(outer: Set<Guard> | null): void {
+    if (this.blind && this.missed) for (const guard of this.#noted) this.asked.add(guard.key);
+    this.blind = false;
+    this.#asking = outer !== null;
+    if (outer !== null) this.#noted = outer;
   }
 }

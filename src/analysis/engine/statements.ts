@@ -19,9 +19,7 @@ export function statement(walk: Walk, node: CNode, state: State): void {
   }
   switch (node.type) {
     case 'compound_statement':
-      walk.frame.scopes.push(new Map());
-      for (const item of node.children) statement(walk, item, state);
-      walk.frame.scopes.pop();
+      block(walk, node.children, state);
       return;
     case 'declaration':
       declaration(walk, node, state);
@@ -87,6 +85,16 @@ export function statement(walk: Walk, node: CNode, state: State): void {
     default:
       walk.evaluate(node, state);
   }
+}
+
+function block(walk: Walk, items: readonly CNode[], state: State): void {
+  walk.frame.scopes.push(new Map());
+  const number = walk.blocks++;
+  for (let i = walk.following?.catchUp(walk, number, state) ?? 0; i < items.length; i++) {
+    statement(walk, items[i] as CNode, state);
+    walk.trail?.mark(walk, number, i, state);
+  }
+  walk.frame.scopes.pop();
 }
 
 function declaration(walk: Walk, node: CNode, state: State): void {

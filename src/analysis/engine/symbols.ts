@@ -32,6 +32,25 @@ export class Symbols {
   readonly moved: Map<number, readonly string[]> = new Map();
   readonly #births: Birth[] = [{ range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false }];
 
+  /** Symbols so far. */
+  get born(): number {
+    return this.#births.length;
+  }
+
+  /** Takes over the first symbols of another walk. */
+  inherit(other: Symbols, born: number): void {
+    for (let i = this.#births.length; i < born; i++) this.#births.push(other.#births[i] as Birth);
+    for (const [key, symbol] of other.#pairs) if (symbol < born) this.#pairs.set(key, symbol);
+    for (const [symbol, quotient] of other.quotients) if (symbol < born) this.quotients.set(symbol, quotient);
+  }
+
+  /** Takes back all symbols but the first ones. */
+  bury(born: number): void {
+    this.#births.length = born;
+    for (const [key, symbol] of this.#pairs) if (symbol >= born) this.#pairs.delete(key);
+    for (const symbol of this.quotients.keys()) if (symbol >= born) this.quotients.delete(symbol);
+  }
+
   fresh(
     type: CType,
     source: Source,

@@ -11,6 +11,7 @@ import type { CFunction, Program } from './program.js';
 import type { Argument, Listeners } from './rule.js';
 import { statement } from './statements.js';
 import { Symbols } from './symbols.js';
+import { Following, Trail } from './trail.js';
 import type { CType } from './types.js';
 import { Facts, type Linear, type Region, Source, State, type Value } from './values.js';
 import { lookup } from './variables.js';
@@ -68,6 +69,9 @@ function keyOf({ start, end }: Pick<CNode, 'start' | 'end'>): string {
   return `${start}:${end}`;
 }
 
+/** Thrown where a finding settles what a walk is for. */
+const decided = Symbol('decided');
+
 /** Statements and expressions that a walk from one root takes at most. */
 const stepBudget = 50_000;
 
@@ -95,8 +99,16 @@ export class Walk extends Symbols {
   heeded = true;
   /** Statements and expressions so far, since the root. */
   steps = 0;
+  /** Those of them that were taken over from another walk. */
+  spared = 0;
   /** Activations so far. */
   frames = 0;
+  /** Blocks so far. */
+  blocks = 0;
+  /** What a walk with all guards in force was like on its way. */
+  readonly trail: Trail | null;
+  /** The walk goes as that one did, as long as it comes to no guard that is left out. */
+  following: Following | null = null;
   /** Levels of the trees that the walk has left for the one where it is. */
   #level = 0;
   /** Functions that were walked. */
@@ -113,7 +125,6 @@ export class Walk extends Symbols {
   readonly #listeners: Listeners;
   readonly #off: ReadonlySet<string>;
   readonly #decides: (key: string) => boolean;
-  #decided = false;
 
   /**
    * @param off - Keys of the guards that are left out.
@@ -130,6 +141,14 @@ export class Walk extends Symbols {
     this.#listeners = listeners;
     this.#off = off;
     this.#decides = decides;
+    this.trail = this.whole ? new Trail() : null;
+  }
+
+  /** Walks a root again, with guards left out; `decides` tells of a finding's key whether it settles what the walk is for. */
+  again(root: CFunction, off: ReadonlySet<string>, decides: (key: string) => boolean): Walk {
+    const walk = new Walk(this.program, this.#listeners, off, decides);
+    walk.following = new Following(this, off);
+    return walk.run(root);
   }
 
   /** The guard lets pass, and whether it then is of no use here, as others have said the same. */
@@ -143,6 +162,11 @@ export class Walk extends Symbols {
     return this.grounds.asked;
   }
 
+  /** The steps that it took itself. */
+  get cost(): number {
+    return this.steps - this.spared;
+  }
+
   /** Walks a function and what it calls, as whoever calls it from outside. */
   run(root: CFunction): this {
     const state = new State();
@@ -153,7 +177,11 @@ export class Walk extends Symbols {
       if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 1, hi: 2 ** 31 - 1 } });
       return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
     });
-    activate(this, root, sizeParameters(this, root, values), null, state);
+    try {
+      activate(this, root, sizeParameters(this, root, values), null, state);
+    } catch (thrown) {
+      if (thrown !== decided) throw thrown;
+    }
     return this;
   }
 
@@ -169,13 +197,29 @@ export class Walk extends Symbols {
   ): void {
     if (this.quiet) return;
     const listeners = this.#listeners[kind] as readonly ((walk: Walk, event: { state: State }) => void)[];
-    if (!this.whole) {
-      for (const listener of listeners) listener(this, event);
-      return;
-    }
+    const { grounds, steps } = this;
+    const asks = this.whole && !grounds.blind;
     for (const listener of listeners) {
-      this.grounds.ask((again) => listener(this, again ? { ...event, state: new State(event.state) } : event));
+      const outer = asks ? grounds.ask() : null;
+      listener(this, event);
+      if (!asks) continue;
+      if (grounds.askAgain()) {
+        const { born } = this;
+        listener(this, { ...event, state: new State(event.state) });
+        this.bury(born);
+      }
+      grounds.answered(outer);
     }
+    // What rules look up is no part of the walk, which has to be the same without guards.
+    this.steps = steps;
+  }
+
+  override bury(born: number): void {
+    if (this.born === born) return;
+    super.bury(born);
+    for (const [key, { number }] of this.untouched) if (number.symbol >= born) this.untouched.delete(key);
+    for (const [name, value] of this.macroValues)
+      if (value !== null && value.number.symbol >= born) this.macroValues.delete(name);
   }
 
   text(node: Pick<CNode, 'start' | 'end'>): string {
@@ -185,13 +229,13 @@ export class Walk extends Symbols {
   report(rule: string, node: CNode, message: string): void {
     const at = this.program.origin(node);
     const key = `${rule}@${at.start}`;
-    if (this.#decided || this.findings.has(key)) return;
+    if (this.findings.has(key)) return;
     if (this.grounds.blind) {
       this.grounds.missed = true;
       return;
     }
     this.findings.set(key, { key, rule, node: at, message });
-    this.#decided = this.#decides(key);
+    if (this.#decides(key)) throw decided;
   }
 
   /** Whether a defence is in force; it becomes a candidate for credit. */
@@ -210,7 +254,7 @@ export class Walk extends Symbols {
   consults(node: CNode): boolean {
     const key = keyOf(this.program.origin(node));
     this.consulted.add(key);
-    if (this.#off.has(key)) return false;
+    if (this.#isOff(key)) return false;
     const guard = this.guards.get(key);
     return guard === undefined || !this.grounds.hidesGuard(guard);
   }
@@ -225,13 +269,19 @@ export class Walk extends Symbols {
     const { start, end } = this.program.origin(node);
     const key = keyOf({ start, end });
     this.consulted.add(key);
-    if (this.#off.has(key)) return undefined;
+    if (this.#isOff(key)) return undefined;
     let guard = this.guards.get(key);
     if (guard === undefined) {
       guard = { key, start, end };
       this.guards.set(key, guard);
     }
     return guard;
+  }
+
+  #isOff(key: string): boolean {
+    if (!this.#off.has(key)) return false;
+    this.following = null;
+    return true;
   }
 
   /** Looks something up without consequences: no rule hears of it, and no function is walked. */
@@ -262,7 +312,7 @@ export class Walk extends Symbols {
    */
   exhausted(known = 0): boolean {
     this.steps += 1 + (known >> 5);
-    return this.steps > stepBudget || this.#decided;
+    return this.steps > stepBudget;
   }
 
   statement(node: CNode, state: State): void {

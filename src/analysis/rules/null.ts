@@ -42,14 +42,10 @@ function check(walk: Walk, node: CNode, base: CNode, pointer: Value, state: Stat
     walk.report('null-dereference', node, `${walk.text(base)} may be null${from}`);
     // Reported once: what follows stands on the same pointer.
     if (pointer.number.symbol !== 0) state.facts.setNull(pointer.number.symbol, false);
-  } else if (
+  } else if (status === 'unknown' && pointer.number.symbol !== 0 && tested(walk).has(walk.text(base))) {
     // A test alone obliges to nothing: left out, the belief is left out with it.
-    walk.whole &&
-    status === 'unknown' &&
-    pointer.number.symbol !== 0 &&
-    tested(walk).has(walk.text(base))
-  ) {
-    walk.report('null-dereference', node, `${walk.text(base)} is tested against null elsewhere, not on the way here`);
+    if (walk.whole)
+      walk.report('null-dereference', node, `${walk.text(base)} is tested against null elsewhere, not on the way here`);
     state.facts.setNull(pointer.number.symbol, false);
   }
 }

@@ -1,0 +1,117 @@
+import { State, type Value } from './values.js';
+import type { Frame, Variable, Walk } from './walk.js';
+
+/** What a walk had come to behind a statement of a block. Of what only grows, the size says how it was. */
+interface Mark {
+  /** The statement's place in the block. */
+  readonly at: number;
+  readonly state: State;
+  readonly scope: ReadonlyMap<string, Variable>;
+  readonly exits: readonly { state: State; value: Value | null }[];
+  readonly exited: number;
+  readonly jumps: Frame['jumps'];
+  readonly labels: ReadonlyMap<string, State>;
+  readonly steps: number;
+  readonly frames: number;
+  readonly blocks: number;
+  readonly born: number;
+  readonly consulted: number;
+  readonly untouched: number;
+  readonly outsides: number;
+  readonly macroValues: number;
+}
+
+/**
+ * What a walk with all guards in force was like behind each statement of its blocks, which go by the number of blocks before them.
+ *
+ * Up to the first guard that is left out, a walk without some is the same, step by step and symbol by symbol. There it takes over what
+ * the first one came to, and walks only the statement that the guard stands in.
+ */
+export class Trail {
+  readonly #blocks: Mark[][] = [];
+
+  /** Behind a statement of a block. */
+  mark(walk: Walk, block: number, at: number, state: State): void {
+    const marks = this.#blocks[block] ?? [];
+    this.#blocks[block] = marks;
+    // Of two that no guard stands between, the later one serves for both.
+    if (marks.at(-1)?.consulted === walk.consulted.size) marks.pop();
+    const { scopes, exits, jumps, labels } = walk.frame;
+    marks.push({
+      at,
+      state: new State(state),
+      scope: new Map(scopes.at(-1)),
+      exits,
+      exited: exits.length,
+      jumps: jumps.map(({ breaks, continues }) => ({ breaks: [...breaks], continues: continues && [...continues] })),
+      labels: new Map(labels),
+      steps: walk.steps,
+      frames: walk.frames,
+      blocks: walk.blocks,
+      born: walk.born,
+      consulted: walk.consulted.size,
+      untouched: walk.untouched.size,
+      outsides: walk.outsides.size,
+      macroValues: walk.macroValues.size,
+    });
+  }
+
+  /** The last mark in a block before which at most so many guards were consulted. */
+  last(block: number, consulted: number): Mark | undefined {
+    return this.#blocks[block]?.findLast((mark) => mark.consulted <= consulted);
+  }
+}
+
+/** A walk that has come to no guard yet that is left out. */
+export class Following {
+  readonly #first: Walk;
+  /** How many guards the first walk consulted before the first one that is left out. */
+  readonly #same: number;
+
+  constructor(first: Walk, off: ReadonlySet<string>) {
+    this.#first = first;
+    let same = 0;
+    for (const key of first.consulted) {
+      if (off.has(key)) break;
+      same++;
+    }
+    this.#same = same;
+  }
+
+  /** Takes over what the first walk did in a block; how many of its statements that was. */
+  catchUp(walk: Walk, block: number, state: State): number {
+    const first = this.#first;
+    const mark = first.trail?.last(block, this.#same);
+    if (mark === undefined) return 0;
+    walk.inherit(first, mark.born);
+    grow(walk.untouched, first.untouched, mark.untouched);
+    grow(walk.outsides, first.outsides, mark.outsides);
+    grow(walk.macroValues, first.macroValues, mark.macroValues);
+    let missing = mark.consulted;
+    for (const key of first.consulted) {
+      if (missing-- === 0) break;
+      walk.consulted.add(key);
+    }
+    walk.spared += mark.steps - walk.steps;
+    walk.steps = mark.steps;
+    walk.frames = mark.frames;
+    walk.blocks = mark.blocks;
+    const { scopes, exits, jumps, labels } = walk.frame;
+    scopes[scopes.length - 1] = new Map(mark.scope);
+    exits.push(...mark.exits.slice(exits.length, mark.exited));
+    for (const [i, { breaks, continues }] of mark.jumps.entries()) {
+      jumps[i] = { breaks: [...breaks], continues: continues && [...continues] };
+    }
+    for (const [label, waiting] of mark.labels) labels.set(label, waiting);
+    state.become(mark.state);
+    return mark.at + 1;
+  }
+}
+
+function grow<K, V>(map: Map<K, V>, of: ReadonlyMap<K, V>, size: number): void {
+  let missing = size;
+  for (const [key, value] of of) {
+    if (missing-- === 0) return;
+    map.set(key, value);
+  }
+}

@@ -1,0 +1,38 @@
+import { beforeAll, expect, test } from 'vitest';
+import { CParser } from '../../src/analysis/c/syntax.js';
+import { Program } from '../../src/analysis/engine/program.js';
+import { Walk } from '../../src/analysis/engine/walk.js';
+import { listeners } from '../../src/analysis/rules/index.js';
+import { cases } from './cases.js';
+
+let parser: CParser;
+beforeAll(async () => {
+  parser = await CParser.load('c');
+});
+
+test('a walk that follows another one up to the guard is the same as one from the start', () => {
+  let compared = 0;
+  let spared = 0;
+  for (const { code } of cases) {
+    const program = new Program(parser.parse(Buffer.from(code)), (expansion) => parser.parse(expansion));
+    for (const root of program.roots()) {
+      const first = new Walk(program, listeners).run(root);
+      const told = ({ findings, steps, frames }: Walk): unknown => ({
+        findings: [...findings.keys()].filter((key) => !first.findings.has(key)).sort(),
+        steps,
+        frames,
+      });
+      for (const key of first.guards.keys()) {
+        const off = new Set([key]);
+        const again = first.again(root, off, () => false);
+        const whole = new Walk(program, listeners, off).run(root);
+        expect(told(again), code).toEqual(told(whole));
+        for (const consulted of whole.consulted) expect(again.consulted, code).toContain(consulted);
+        compared++;
+        spared += again.spared;
+      }
+    }
+  }
+  expect(compared).toBeGreaterThan(100);
+  expect(spared).toBeGreaterThan(compared);
+});
