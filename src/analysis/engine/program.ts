@@ -227,7 +227,7 @@ export class Program {
   #records(node: CNode): void {
     for (const at of descendants(node)) {
       if (at.type === 'enum_specifier') this.#enumerators(at);
-      if (!/^(struct|union|class)_specifier$/.test(at.type)) continue;
+      if (at.type !== 'struct_specifier' && at.type !== 'union_specifier' && at.type !== 'class_specifier') continue;
       const body = child(at, 'body');
       if (body === undefined) continue;
       const name = child(at, 'name');
@@ -310,18 +310,20 @@ export class Program {
     this.functions.set(key, { name: key, node, body, parameters, result });
   }
 
-  #references(root: CNode): void {
-    for (const node of descendants(root)) {
-      if (node.type !== 'identifier') continue;
-      const name = this.text(node);
-      if (!this.functions.has(name)) continue;
-      if (node.field === 'function') this.called.add(name);
-      else if (node.field !== 'declarator') {
-        this.passed.add(name);
-        const list = node.parent?.type === 'argument_list' ? node.parent : node.parent?.parent;
-        const callee = list?.parent?.children[0];
-        if (callee !== undefined && /^(pthread_create|thrd_create)$/.test(this.text(callee))) this.threads.add(name);
-      }
+  #references(node: CNode): void {
+    if (node.type === 'identifier') this.#reference(node);
+    else for (const below of node.children) this.#references(below);
+  }
+
+  #reference(node: CNode): void {
+    const name = this.text(node);
+    if (!this.functions.has(name)) return;
+    if (node.field === 'function') this.called.add(name);
+    else if (node.field !== 'declarator') {
+      this.passed.add(name);
+      const list = node.parent?.type === 'argument_list' ? node.parent : node.parent?.parent;
+      const callee = list?.parent?.children[0];
+      if (callee !== undefined && /^(pthread_create|thrd_create)$/.test(this.text(callee))) this.threads.add(name);
     }
   }
 }

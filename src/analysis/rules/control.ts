@@ -124,9 +124,16 @@ function mentions(
   return false;
 }
 
+// A function's body says the same at every call of it.
+const recursions = new WeakMap<CNode, boolean>();
+
 function recursive(walk: Walk, body: CNode, name: string): boolean {
-  for (const at of descendants(body)) if (at.type === 'call_expression' && walk.calleeOf(at) === name) return true;
-  return false;
+  let found = recursions.get(body);
+  if (found === undefined) {
+    found = descendants(body).some((at) => at.type === 'call_expression' && walk.calleeOf(at) === name);
+    recursions.set(body, found);
+  }
+  return found;
 }
 
 function assigned(walk: Walk, body: CNode, names: readonly string[]): boolean {
