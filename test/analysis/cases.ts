@@ -144,7 +144,10 @@ export const cases: Case[] = [
   {
     name: 'a word read with its width',
     code: 'int f(void) { char b[16]; if (scanf("%15s", b) != 1) return -1; return b[0]; }',
-    spans: [['error', 'if (scanf("%15s", b) != 1) return -1;']],
+    spans: [
+      ['error', 'if (scanf("%15s", b) != 1) return -1;'],
+      ['bounded copy', 'scanf("%15s", b)'],
+    ],
   },
   {
     name: 'a word read without a width',
@@ -400,12 +403,16 @@ export const cases: Case[] = [
   {
     name: 'input that is tested',
     code: 'int f(void) { char b[8]; if (fgets(b, 8, stdin) == NULL) return -1; return b[0]; }',
-    spans: [['error', 'if (fgets(b, 8, stdin) == NULL) return -1;']],
+    spans: [
+      ['error', 'if (fgets(b, 8, stdin) == NULL) return -1;'],
+      ['bounded copy', 'fgets(b, 8, stdin)'],
+    ],
   },
   {
     name: 'input that is not',
     code: 'int f(void) { char b[8]; fgets(b, 8, stdin); return b[0]; }',
     findings: [['unchecked-input', 'fgets(b, 8, stdin)']],
+    spans: [['bounded copy', 'fgets(b, 8, stdin)']],
   },
   {
     name: 'input that has a default',
@@ -555,10 +562,12 @@ export const cases: Case[] = [
     name: 'text that need not end',
     code: 'void f(const char *s) { char d[8]; strncpy(d, s, 8); puts(d); }',
     findings: [['unterminated', 'strncpy(d, s, 8)']],
+    spans: [['bounded copy', 'strncpy(d, s, 8)']],
   },
   {
     name: 'text before zeroes',
     code: 'void f(const char *s) { char d[8] = {0}; strncpy(d, s, 7); puts(d); }',
+    spans: [['bounded copy', 'strncpy(d, s, 7)']],
   },
   {
     name: 'a record that is zero before it is sent',
@@ -651,5 +660,94 @@ export const cases: Case[] = [
   {
     name: 'a sum of sizes, asked for before',
     code: 'void *f(size_t n) { if (n > SIZE_MAX - 16) return NULL; return malloc(n + 16); }',
+  },
+  {
+    name: 'what was read, ended by hand',
+    code: 'void f(int d) { char b[64]; ssize_t n = read(d, b, sizeof(b) - 1); if (n < 0) return; b[n] = 0; puts(b); }',
+    spans: [
+      ['bounds', 'if (n < 0) return;'],
+      ['termination', 'b[n] = 0'],
+    ],
+  },
+  {
+    name: 'what was read, as text without an end',
+    code: 'void f(int d) { char b[64]; ssize_t n = read(d, b, sizeof(b) - 1); if (n < 0) return; puts(b); }',
+    findings: [['unterminated', 'read(d, b, sizeof(b) - 1)']],
+    spans: [['error', 'if (n < 0) return;']],
+  },
+  {
+    name: 'what was read, as bytes',
+    code: 'void f(int d) { char b[64]; ssize_t n = read(d, b, sizeof(b)); if (n < 0) return; printf("%.*s", (int)n, b); }',
+    spans: [['error', 'if (n < 0) return;']],
+  },
+  {
+    name: 'what was read, before zeroes',
+    code: 'void f(int d) { char b[64] = {0}; if (read(d, b, sizeof(b) - 1) < 0) return; puts(b); }',
+  },
+  {
+    name: 'the target of a link, ended by hand',
+    code: 'void f(const char *p) { char b[64]; ssize_t n = readlink(p, b, sizeof(b) - 1); if (n < 0) return; *(b + n) = 0; puts(b); }',
+    spans: [
+      ['bounds', 'if (n < 0) return;'],
+      ['termination', '*(b + n) = 0'],
+    ],
+  },
+  {
+    name: 'a program run without a shell',
+    code: 'void f(char *h) { char *const a[] = {"ping", "-c", "1", h, NULL}; execvp("ping", a); }',
+    spans: [['allow-list', 'execvp("ping", a)']],
+  },
+  {
+    name: 'a program run by a shell',
+    code: 'void f(char *h) { execl("/bin/sh", "sh", "-c", h, (char *)NULL); }',
+    findings: [['command', 'execl("/bin/sh", "sh", "-c", h, (char *)NULL)']],
+  },
+  {
+    name: 'a program of fixed arguments run without a shell',
+    code: 'void f(void) { char *const a[] = {"ls", "-l", NULL}; execv("/bin/ls", a); }',
+  },
+  {
+    name: "a path that is one of a table's",
+    code: 'static const char *names[] = {"a", "b"}; FILE *f(const char *n) { char p[64]; int k = snprintf(p, 64, "/srv/%s", n); if (k >= 64) return NULL; if (strcmp(n, names[0]) != 0) return NULL; return fopen(p, "r"); }',
+    spans: [
+      ['bounded copy', 'snprintf(p, 64, "/srv/%s", n)'],
+      ['truncation', 'if (k >= 64) return NULL;'],
+      ['path', 'if (strcmp(n, names[0]) != 0) return NULL;'],
+    ],
+  },
+  {
+    name: "a path that is another one's",
+    code: 'FILE *f(const char *n, const char *m) { char p[64]; int k = snprintf(p, 64, "/srv/%s", n); if (k >= 64) return NULL; if (strcmp(n, m) != 0) return NULL; return fopen(p, "r"); }',
+    findings: [['path', 'fopen(p, "r")']],
+    spans: [
+      ['bounded copy', 'snprintf(p, 64, "/srv/%s", n)'],
+      ['truncation', 'if (k >= 64) return NULL;'],
+    ],
+  },
+  {
+    name: 'a path resolved into memory of its own',
+    code: 'int main(int argc, char **argv) { if (argc < 2) return 1; char *r = realpath(argv[1], NULL); if (!r) return 1; if (strncmp(r, "/srv/", 5) != 0) { free(r); return 1; } FILE *o = fopen(r, "r"); free(r); return o == NULL; }',
+    spans: [
+      ['bounds', 'if (argc < 2) return 1;'],
+      ['null', 'if (!r) return 1;'],
+      ['path', 'if (strncmp(r, "/srv/", 5) != 0) { free(r); return 1; }'],
+      ['release', 'free(r)'],
+      ['release', 'free(r)'],
+    ],
+  },
+  {
+    name: 'text that may be null, printed',
+    code: 'void f(void) { char *h = getenv("HOME"); printf("%d %s", 1, h); }',
+    findings: [['null-dereference', 'printf("%d %s", 1, h)']],
+  },
+  {
+    name: 'text that may be null, printed with another one in its place',
+    code: 'void f(void) { char *h = getenv("HOME"); printf("%d %s", 1, h ? h : "/"); }',
+    spans: [['null', 'h']],
+  },
+  {
+    name: 'text cut to a size by strncat',
+    code: 'void f(const char *s) { char b[64] = "x: "; strncat(b, s, sizeof(b) - strlen(b) - 1); puts(b); }',
+    spans: [['bounded copy', 'strncat(b, s, sizeof(b) - strlen(b) - 1)']],
   },
 ];

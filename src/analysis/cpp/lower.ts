@@ -403,7 +403,7 @@ class Lowering {
       const [declarator, value] = [child(node, 'declarator'), child(node, 'value')];
       if (declarator === undefined || value === undefined) return this.#one(node);
       target = declarator;
-      const plain = declarator.type !== 'array_declarator';
+      const plain = [declarator, child(declarator, 'declarator')].every((at) => at?.type !== 'array_declarator');
       if (value.type === 'argument_list' || (value.type === 'initializer_list' && plain && name !== 'array'))
         given = [...value.children];
       else if (name !== 'unique_ptr') return this.#one(node);

@@ -143,6 +143,26 @@ export function isFiller(name: string): boolean {
   return /^(fgets|gets|read|pread|recv|recvfrom|fread|[fs]?scanf)$/.test(name);
 }
 
+/** Which argument of a function is a format of printf's; undefined where it takes none. */
+export function formatOf(name: string): number | undefined {
+  return Object.hasOwn(formats, name) ? formats[name] : undefined;
+}
+
+const formats: Readonly<Record<string, number>> = {
+  printf: 0,
+  fprintf: 1,
+  sprintf: 1,
+  snprintf: 2,
+  syslog: 1,
+  dprintf: 1,
+  vprintf: 0,
+  vfprintf: 1,
+  vsprintf: 1,
+  vsnprintf: 2,
+  warnx: 0,
+  errx: 1,
+};
+
 /** Whether a call reads the text that its argument leads to. */
 export function readsText(name: string, i: number): boolean {
   if (isFiller(name) || /^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/.test(name)) return i > 0;

@@ -122,11 +122,15 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
     case 'recv':
     case 'recvfrom':
     case 'fread':
-    case 'getline':
+    case 'readlink':
     case 'pread': {
       const buffer = name === 'fread' ? value(0) : value(1);
       const most = value(2);
-      if (buffer !== undefined) fill(walk, buffer, state, null);
+      if (buffer !== undefined) {
+        const zeroed = isZero(walk, buffer, most, state);
+        fill(walk, buffer, state, null);
+        if (!zeroed && buffer.targets[0]?.region.kind !== 'global') leaveOpen(buffer, origin, state);
+      }
       const count = walk.fresh(name === 'fread' ? sizeType : longType, Source.input, {
         range: {
           lo: name === 'fread' ? 0 : -1,
@@ -293,8 +297,7 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
         nullable: 'maybe',
         origin,
       });
-      if (name === 'realpath') resolvePath(walk, event);
-      return result;
+      return name === 'realpath' ? { ...result, ...resolvePath(walk, event) } : result;
     }
     case 'htons':
     case 'htonl':
@@ -397,12 +400,17 @@ function release(walk: Walk, pointer: Value, state: State): void {
     state.lives.set(`*${pointer.number.symbol}`, 'freed');
 }
 
-function resolvePath(walk: Walk, { arguments: args, state }: CallEvent): void {
+// Into the memory that it is given, or into some of its own.
+function resolvePath(walk: Walk, event: CallEvent): Partial<Value> {
+  const { arguments: args, state } = event;
   const [from, to] = [args[0]?.value, args[1]?.value];
-  const target = to?.targets[0];
-  if (from === undefined || target === undefined) return;
+  if (from === undefined || to === undefined) return {};
+  const own = walk.isNull(to, state.facts) === 'yes' ? heap(walk, event, null, true) : undefined;
+  const target = (own ?? to).targets[0];
+  if (target === undefined) return {};
   const content = walk.content(from, state);
   walk.setText(target.region, { source: content.source, parts: partsOf(content) }, state);
   const resolved = state.store.get(`${target.region.id}[]`);
   if (resolved !== undefined) state.facts.mark(`resolved:${resolved.number.symbol}`);
+  return own === undefined ? {} : { number: own.number, targets: own.targets };
 }

@@ -129,8 +129,9 @@ function initialise(walk: Walk, variable: Variable, value: CNode, declarator: CN
     const literalText = walk.stringOf(value);
     if (literalText !== undefined) walk.setText(region, { text: literalText, source: Source.own }, state);
     else if (value.type === 'initializer_list') {
-      for (const item of value.children) walk.evaluate(item, state);
-      state.store.set(`${region.id}[]`, walk.fresh(type.of, Source.own));
+      const items = value.children.map((item) => walk.evaluate(item, state));
+      const sources = type.of.kind === 'pointer' ? items.map((item) => walk.content(item, state).source) : [];
+      state.store.set(`${region.id}[]`, walk.fresh(type.of, Math.max(Source.own, ...sources) as Source));
       if (type.of.kind === 'int' && type.of.char) state.store.set(`${region.id}#`, walk.constant(0, sizeType));
     }
     return;

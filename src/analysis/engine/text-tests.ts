@@ -1,6 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
 import { partsOf } from './symbols.js';
-import { characterSet, type State, type Value } from './values.js';
+import { characterSet, Source, type State, type Value } from './values.js';
 import type { Walk } from './walk.js';
 
 const classes: Readonly<Record<string, (code: number) => boolean>> = {
@@ -83,7 +83,11 @@ export function learnString(
           [first, second],
           [second, first],
         ]) {
-          if (node === undefined || counterpart === undefined || walk.stringOf(counterpart) === undefined) continue;
+          if (node === undefined || counterpart === undefined) continue;
+          const own =
+            walk.stringOf(counterpart) !== undefined ||
+            walk.content(walk.evaluate(counterpart, quiet()), state).source === Source.own;
+          if (!own) continue;
           const content = walk.content(walk.evaluate(node, quiet()), state);
           for (const part of [content.number.symbol, ...partsOf(content)])
             state.facts.allow(

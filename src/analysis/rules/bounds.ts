@@ -56,15 +56,22 @@ export const bounds: RuleFamily = {
         return;
       case 'memset':
       case 'read':
-      case 'recv':
-      case 'strncpy': {
-        const to = name === 'read' || name === 'recv' ? b : a;
+      case 'recv': {
+        const to = name === 'memset' ? a : b;
         if (to !== undefined && c !== undefined) copy(walk, node, to, c, true, state);
         return;
       }
       case 'fgets':
+        if (a !== undefined) copy(walk, node, a, b ?? walk.constant(0), true, state);
+        // The safe form: without it the line would be as long as the input likes.
+        if (args[2] !== undefined && walk.text(args[2].node) === 'stdin' && !walk.holds(node))
+          walk.report('text-overflow', node, 'gets reads a line of any length');
+        return;
+      case 'strncpy':
       case 'strlcpy':
-        if (a !== undefined) copy(walk, node, a, (name === 'fgets' ? b : c) ?? walk.constant(0), true, state);
+        if (a === undefined || c === undefined) return;
+        copy(walk, node, a, c, true, state);
+        if (b !== undefined && !walk.holds(node)) text(walk, node, a, b, walk.length(b, state), state);
         return;
       case 'fread':
         if (a !== undefined && b !== undefined && c !== undefined && b.number.symbol === 0) {
@@ -89,6 +96,7 @@ export const bounds: RuleFamily = {
         if (a !== undefined && c !== undefined) {
           const most = addLinear(walk.length(a, state), addLinear(c.number, constant(1)) ?? c.number);
           if (most !== null) copy(walk, node, a, { ...c, number: most }, true, state);
+          if (b !== undefined && !walk.holds(node)) append(walk, node, a, b, state);
         }
         return;
       case 'strcpy':
@@ -96,13 +104,7 @@ export const bounds: RuleFamily = {
         if (a !== undefined && b !== undefined) text(walk, node, a, b, walk.length(b, state), state);
         return;
       case 'strcat':
-        if (a !== undefined && b !== undefined) {
-          const [before, added] = [walk.length(a, state), walk.length(b, state)];
-          const whole = addLinear(before, added);
-          const [x, y] = [walk.range(before, state.facts), walk.range(added, state.facts)];
-          const range = { lo: x.lo + y.lo, hi: x.hi + y.hi };
-          text(walk, node, a, b, whole ?? walk.fresh(sizeType, Source.own, { range }).number, state);
-        }
+        if (a !== undefined && b !== undefined) append(walk, node, a, b, state);
         return;
       case 'gets':
         walk.report('text-overflow', node, 'gets reads a line of any length');
@@ -284,6 +286,11 @@ function text(walk: Walk, node: CNode, to: Value, from: Value, length: Linear, s
   }
 }
 
+function append(walk: Walk, node: CNode, to: Value, from: Value, state: State): void {
+  const [before, added] = [walk.length(to, state), walk.length(from, state)];
+  text(walk, node, to, from, walk.sum(before, added, sizeType, Source.own, state.facts), state);
+}
+
 function print(
   walk: Walk,
   { node, arguments: args, state }: CallEvent,
@@ -336,5 +343,7 @@ function scan(walk: Walk, { node, arguments: args, state }: CallEvent, formatAt:
         node,
         `%${width}${letter} needs ${width + 1} bytes, ${walk.text(target.node)} has ${room}`,
       );
+    // The safe form: without its width it would read a word of any length.
+    else if (!walk.holds(node)) walk.report('text-overflow', node, `%${letter} reads a word of any length`);
   }
 }

@@ -1,4 +1,5 @@
 import type { CNode } from '../c/syntax.js';
+import { formatOf } from '../engine/functions.js';
 import type { Argument, RuleFamily } from '../engine/rule.js';
 import { partsOf } from '../engine/symbols.js';
 import { characterSet, Source, type State, type Value } from '../engine/values.js';
@@ -12,7 +13,8 @@ export const injection: RuleFamily = {
       cwe: 'CWE-78',
       kind: 'allow-list',
       finds: 'a shell command with text from outside in it',
-      discharge: 'a loop or strspn that allows harmless characters only; a comparison with fixed words',
+      discharge:
+        'a loop or strspn that allows harmless characters only; a comparison with fixed words; exec without a shell',
     },
     {
       id: 'sql',
@@ -45,7 +47,7 @@ export const injection: RuleFamily = {
   ],
 
   call(walk, { node, name, arguments: args, state }) {
-    const format = Object.hasOwn(formats, name) ? (formats[name] as number) : undefined;
+    const format = formatOf(name);
     if (format !== undefined) formatted(walk, node, args, format, state);
     if (name === 'system' || name === 'popen') {
       const command = args[0]?.value;
@@ -53,13 +55,11 @@ export const injection: RuleFamily = {
         walk.report('command', node, 'text from outside gets to a shell');
       }
     }
-    if (
-      /^exec(l|lp|le|v|vp|ve)$/.test(name) &&
-      args.length > 2 &&
-      args.some(({ node }) => walk.stringOf(node) === '-c')
-    ) {
-      const bad = args.slice(1).find(({ value }) => open(walk, value, state, shell).length > 0);
-      if (bad !== undefined) walk.report('command', node, 'text from outside gets to a shell');
+    if (/^exec(l|lp|le|v|vp|ve)$/.test(name)) {
+      const bad = args.slice(1).some(({ value }) => open(walk, value, state, shell).length > 0);
+      const told = args.length > 2 && args.some(({ node }) => walk.stringOf(node) === '-c');
+      // The safe form: without it a shell would read what it is given.
+      if (bad && (told || !walk.holds(node))) walk.report('command', node, 'text from outside gets to a shell');
     }
     if (
       /^(mysql_(real_)?query|sqlite3_(exec|prepare(_v2|_v3)?)|PQexec|PQprepare|mysql_stmt_prepare|SQLExecDirect)$/.test(
@@ -78,20 +78,6 @@ export const injection: RuleFamily = {
   },
 };
 
-const formats: Readonly<Record<string, number>> = {
-  printf: 0,
-  fprintf: 1,
-  sprintf: 1,
-  snprintf: 2,
-  syslog: 1,
-  dprintf: 1,
-  vprintf: 0,
-  vfprintf: 1,
-  vsprintf: 1,
-  vsnprintf: 2,
-  warnx: 0,
-  errx: 1,
-};
 const openers: Readonly<Record<string, number>> = {
   fopen: 0,
   open: 0,

@@ -1,6 +1,7 @@
 import { type CNode, child, descendants } from '../c/syntax.js';
-import { dereferencedBy } from '../engine/functions.js';
-import type { RuleFamily } from '../engine/rule.js';
+import { conversions } from '../engine/formats.js';
+import { dereferencedBy, formatOf } from '../engine/functions.js';
+import type { Argument, RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
 
@@ -25,6 +26,8 @@ export const nullPointers: RuleFamily = {
       const argument = args[i];
       if (argument !== undefined) check(walk, node, argument.node, argument.value, state);
     }
+    const format = formatOf(name);
+    if (format !== undefined) texts(walk, node, args, format, state);
     // EVP_DigestInit_ex follows what EVP_MD_CTX_new gave.
     const [object] = args;
     const maker = object?.value.origin?.callee ?? '';
@@ -33,6 +36,19 @@ export const nullPointers: RuleFamily = {
       check(walk, node, object.node, object.value, state);
   },
 };
+
+// What `%s` stands for.
+function texts(walk: Walk, node: CNode, args: readonly Argument[], at: number, state: State): void {
+  const given = args.slice(at + 1);
+  if (!given.some(({ value }) => walk.isNull(value, state.facts) === 'maybe')) return;
+  const literal = args[at] === undefined ? undefined : walk.stringOf(args[at].node);
+  let next = 0;
+  for (const { letter, stars } of literal === undefined ? [] : conversions(literal)) {
+    next += stars;
+    const text = given[next++];
+    if (letter === 's' && text !== undefined) check(walk, node, text.node, text.value, state);
+  }
+}
 
 function check(walk: Walk, node: CNode, base: CNode, pointer: Value, state: State): void {
   const status = walk.isNull(pointer, state.facts);

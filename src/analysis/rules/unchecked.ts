@@ -75,7 +75,9 @@ export const unchecked: RuleFamily = {
       walk.report('truncated-text', node, `${cut.origin.callee} may have cut this text off`);
   },
 
-  access(walk, { pointer, write, state }) {
+  access(walk, { pointer, index, write, state }) {
+    // `b[n] = 0;`: what was read ends where it ends.
+    if (write && index !== null && state.duties.size > 0) settle('unchecked-input', index, state);
     if (!write && pointer.targets.length > 0) missing(walk, walk.content(pointer, state), state);
   },
 
