@@ -4,7 +4,7 @@ const question = 0x3f;
 
 /** Puts a `?` in the place of every byte that is part of no UTF-8 character: lengths and offsets stay what they were. */
 export function replaceInvalid(bytes: Uint8Array): Uint8Array {
-  const out = Uint8Array.from(bytes);
+  const out = new Uint8Array(bytes);
   if (isUtf8(bytes)) return out;
   for (let at = 0; at < out.length; ) {
     const length = characterAt(bytes, at);

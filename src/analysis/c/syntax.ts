@@ -68,8 +68,9 @@ export class CParser {
  * of them took five seconds.
  */
 function withoutOpenComment(text: string): string {
+  const opened = text.lastIndexOf('/*');
   const last = text.lastIndexOf('*/');
-  if (last > text.lastIndexOf('/*') + 1) return text;
+  if (opened < 0 || last > opened + 1) return text;
   for (const { 0: quiet, 1: comment, 2: string, 3: character, index } of text.matchAll(quietParts)) {
     // In a literal that does not end, too, as the grammar takes none for a literal.
     const mark = [comment, string, character].includes('') ? quiet.indexOf('/*') : -1;
