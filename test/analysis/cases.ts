@@ -57,6 +57,7 @@ export const cases: Case[] = [
   {
     name: 'a list freed with the next pointer saved',
     code: 'void f(struct e *es) { while (es) { struct e *n = es->next; free(es); es = n; } }',
+    spans: [['lifetime', '*n = es->next']],
   },
   {
     name: 'a list freed, and walked on from what was freed',
@@ -628,6 +629,7 @@ export const cases: Case[] = [
     name: 'an allocation that failed to grow, and is freed',
     code: 'void f(void) { char *p = malloc(8); if (!p) return; char *q = realloc(p, 20); if (!q) { free(p); return; } q[0] = 1; free(q); }',
     spans: [
+      ['release', '*q = realloc(p, 20)'],
       ['null', 'if (!q) { free(p); return; }'],
       ['release', 'free(p)'],
       ['release', 'free(q)'],
@@ -749,5 +751,58 @@ export const cases: Case[] = [
     name: 'text cut to a size by strncat',
     code: 'void f(const char *s) { char b[64] = "x: "; strncat(b, s, sizeof(b) - strlen(b) - 1); puts(b); }',
     spans: [['bounded copy', 'strncat(b, s, sizeof(b) - strlen(b) - 1)']],
+  },
+  {
+    name: 'the next of a list saved before its memory is freed, by assignment',
+    code: 'void f(struct e *c) { struct e *n; while (c) { n = c->next; free(c); c = n; } }',
+    spans: [['lifetime', 'n = c->next']],
+  },
+  {
+    name: 'a member read before its memory is freed',
+    code: 'int f(struct e *c) { int v = c->value; free(c); return v; }',
+    spans: [['lifetime', 'v = c->value']],
+  },
+  {
+    name: 'a member read after its memory is freed',
+    code: 'int f(struct e *c) { free(c); int v = c->value; return v; }',
+    findings: [['use-after-free', 'c->value']],
+  },
+  {
+    name: 'an allocation grown in place',
+    code: 'int f(struct v *v, size_t n) { v->d = realloc(v->d, n); return v->d ? 0 : -1; }',
+    findings: [['leak', 'v->d = realloc(v->d, n)']],
+  },
+  {
+    name: 'an allocation grown into another variable',
+    code: 'int f(struct v *v, size_t n) { char *d = realloc(v->d, n); if (!d) return -1; v->d = d; return 0; }',
+    spans: [['release', '*d = realloc(v->d, n)']],
+  },
+  {
+    name: 'an allocation grown in place, or the program ends',
+    code: 'void f(struct v *v, size_t n) { v->d = realloc(v->d, n); if (v->d == NULL) exit(1); }',
+  },
+  {
+    name: 'a value where no other one fits',
+    code: 'int f(int c) { int r; if (c == 1) r = 5; else r = 0; return r; }',
+    spans: [['initialisation', 'r = 0']],
+  },
+  {
+    name: 'a value for no case of a switch',
+    code: 'int f(int c) { int r; switch (c) { case 1: r = 10; break; case 2: r = 20; break; default: r = 0; } return r; }',
+    spans: [['initialisation', 'r = 0']],
+  },
+  {
+    name: 'a value that no case of a switch need give',
+    code: 'int f(int c) { int r; switch (c) { case 1: r = 10; break; case 2: r = 20; break; } return r; }',
+    findings: [['uninitialised', 'r']],
+  },
+  {
+    name: 'a value from before a switch',
+    code: 'int f(int c) { int r = 0; switch (c) { case 1: r = 10; break; case 2: r = 20; break; } return r; }',
+    spans: [['initialisation', 'r = 0']],
+  },
+  {
+    name: 'a switch over all of an enumeration',
+    code: 'enum k { A, B }; int f(enum k c) { int r; switch (c) { case A: r = 10; break; case B: r = 20; break; } return r; }',
   },
 ];

@@ -3,7 +3,17 @@ import { coveredBy } from './joins.js';
 import type { Argument } from './rule.js';
 import { partsOf, pointerTo } from './symbols.js';
 import { type CType, charType, intType, longType, rangeOf, sizeType, unknownType } from './types.js';
-import { addLinear, constant, type Linear, type Region, Source, State, scaleLinear, type Value } from './values.js';
+import {
+  addLinear,
+  constant,
+  type Linear,
+  type Region,
+  type Saved,
+  Source,
+  State,
+  scaleLinear,
+  type Value,
+} from './values.js';
 import { bytesOf, lookupLevels, regionOf } from './variables.js';
 import type { Place, Walk } from './walk.js';
 
@@ -20,7 +30,7 @@ function untouched(walk: Walk, key: string, id: string, state: State, make: () =
   if (value === undefined) {
     value = make();
     walk.untouched.set(name, value);
-    walk.unwritten.add(value);
+    walk.unwritten.set(value.number.symbol, key);
   }
   state.store.set(key, value);
   return value;
@@ -226,17 +236,49 @@ export function assign(walk: Walk, place: Place, value: Value, node: CNode, targ
   const converted = convert(walk, value, place.type, state);
   const old = state.store.get(place.key);
   // `p = NULL` behind `free(p)`.
-  if (old !== undefined && walk.isNull(converted, state.facts) === 'yes' && isFreed(old, state) && !walk.holds(node))
-    return converted;
+  if (old !== undefined && walk.isNull(converted, state.facts) === 'yes' && isFreed(old, state)) {
+    walk.matters(node);
+    if (!walk.holds(node)) return converted;
+  }
+  if (old?.uninitialised && isDefault(node, converted)) {
+    walk.matters(node);
+    if (!walk.holds(node)) return converted;
+  }
   walk.tell('assign', { node, target, key: place.key, value: converted, state });
   const [region] = place.regions;
   if (place.type.kind === 'record') forget(walk, place.key, state);
   if (region !== undefined && place.key.startsWith(`${region.id}[`))
     overwrite(walk, region, place.key, converted, state);
-  state.store.set(place.key, converted);
+  const saved = place.variable?.region.kind === 'variable' ? savedBy(walk, node, state) : undefined;
+  const kept = saved === undefined ? converted : { ...converted, saved };
+  state.store.set(place.key, kept);
   const alias = walk.aliases.get(place.key);
   if (alias !== undefined) state.store.set(alias, converted);
   return converted;
+}
+
+// `else x = 0;` or `default: x = 0;`: what is left where nothing else gave a value.
+function isDefault({ type, parent }: CNode, { number, targets }: Value): boolean {
+  if (type !== 'assignment_expression' || parent?.type !== 'expression_statement') return false;
+  if (number.symbol !== 0 || targets.length > 0) return false;
+  const block = parent.parent?.type === 'compound_statement' ? parent.parent : parent;
+  const around = block.parent;
+  return around?.type === 'else_clause' || isDefaultCase(around) || isDefaultCase(parent.parent);
+}
+
+function isDefaultCase(node: CNode | null | undefined): boolean {
+  return node?.type === 'case_statement' && child(node, 'value') === undefined;
+}
+
+// `next = p->next;`: once `p` is freed, nobody else has it.
+function savedBy(walk: Walk, node: CNode, state: State): Saved | undefined {
+  const from = child(node, 'right') ?? child(node, 'value');
+  const base = from?.type === 'field_expression' && from.operator === '->' ? child(from, 'argument') : undefined;
+  const variable = base?.type === 'identifier' ? walk.lookup(walk.text(base)) : undefined;
+  const pointer = variable === undefined ? undefined : state.store.get(variable.key);
+  if (pointer === undefined) return undefined;
+  const id = pointer.targets[0]?.region.id ?? `*${pointer.number.symbol}`;
+  return state.lives.get(id)?.endsWith('freed') ? undefined : { node, from: id };
 }
 
 function isFreed({ number, targets }: Value, { lives }: State): boolean {

@@ -184,9 +184,14 @@ function ifStatement(walk: Walk, node: CNode, state: State): void {
   const { yes, no } = whole ? guarded(walk, condition, span ?? condition, state) : walk.branch(condition, state, null);
   statement(walk, consequence, yes);
   if (otherwise !== undefined) statement(walk, otherwise, no);
-  const joined = join(walk, yes, no);
-  if (!yes.dead && !no.dead) noteGaps(node, yes, no, joined);
-  state.become(joined);
+  state.become(joinWays(walk, node, yes, no));
+}
+
+// What holds behind a branch, and which variables one of its ways alone assigned to.
+function joinWays(walk: Walk, branch: CNode, one: State, two: State): State {
+  const joined = join(walk, one, two);
+  if (!one.dead && !two.dead) noteGaps(branch, one, two, joined);
+  return joined;
 }
 
 // Variables of this activation that one way assigned to, and the other one did not.
@@ -196,7 +201,7 @@ function noteGaps(branch: CNode, yes: State, no: State, joined: State): void {
     if (one === undefined || two === undefined || one === two || !/^\w+~\d+~\d+$/.test(key)) continue;
     const [first, second] = [bare(one, key), bare(two, key)];
     if ((first === undefined) === (second === undefined)) continue;
-    const initial = (first ?? second) as CNode | null;
+    const initial = (first === undefined ? second : first) as CNode | null;
     if (value.uninitialised || value.initial?.key === key) continue;
     joined.store.set(key, { ...value, gap: { key, branch, initial } });
   }
@@ -280,12 +285,16 @@ function switchStatement(walk: Walk, node: CNode, state: State): void {
   let current: State = new State(state);
   current.dead = true;
   let hasDefault = false;
+  let named = true;
   for (const item of body?.children ?? []) {
     if (item.type === 'case_statement') {
       const label = child(item, 'value');
       const here = new State(entry);
       if (label === undefined) hasDefault = true;
-      else if (value !== undefined) compare(walk, '==', value, walk.evaluate(label, here), here);
+      else {
+        named &&= walk.program.enumerators.has(walk.text(label));
+        if (value !== undefined) compare(walk, '==', value, walk.evaluate(label, here), here);
+      }
       current = join(walk, current, here);
     }
     statement(walk, item, current);
@@ -293,8 +302,9 @@ function switchStatement(walk: Walk, node: CNode, state: State): void {
   walk.frame.scopes.pop();
   walk.frame.jumps.pop();
   let exit = current;
-  for (const broken of jumps.breaks) exit = join(walk, exit, broken);
-  if (!hasDefault) exit = join(walk, exit, entry);
+  for (const broken of jumps.breaks) exit = joinWays(walk, node, exit, broken);
+  // Who names each of an enumeration's values has thought of all.
+  if (!hasDefault) exit = named ? join(walk, exit, entry) : joinWays(walk, node, exit, entry);
   state.become(exit);
 }
 

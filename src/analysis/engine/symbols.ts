@@ -26,8 +26,8 @@ export class Symbols {
   readonly #pairs = new Map<string, number>();
   /** Symbols that are at most a number divided by another symbol. */
   readonly quotients: Map<number, { of: number; by: number }> = new Map();
-  /** Values that memory held before anybody wrote to it. */
-  readonly unwritten: WeakSet<Value> = new WeakSet();
+  /** Symbols of values that memory held before anybody wrote to it, with its key. */
+  readonly unwritten: Map<number, string> = new Map();
   /** Memory that is freed if the symbol, what realloc gave, is not null. */
   readonly moved: Map<number, readonly string[]> = new Map();
   readonly #births: Birth[] = [{ range: { lo: 0, hi: 0 }, source: Source.own, nullable: 'no', counts: false }];
@@ -42,13 +42,16 @@ export class Symbols {
     for (let i = this.#births.length; i < born; i++) this.#births.push(other.#births[i] as Birth);
     for (const [key, symbol] of other.#pairs) if (symbol < born) this.#pairs.set(key, symbol);
     for (const [symbol, quotient] of other.quotients) if (symbol < born) this.quotients.set(symbol, quotient);
+    for (const [symbol, key] of other.unwritten) if (symbol < born) this.unwritten.set(symbol, key);
+    for (const [symbol, ids] of other.moved) if (symbol < born) this.moved.set(symbol, ids);
   }
 
   /** Takes back all symbols but the first ones. */
   bury(born: number): void {
     this.#births.length = born;
     for (const [key, symbol] of this.#pairs) if (symbol >= born) this.#pairs.delete(key);
-    for (const symbol of this.quotients.keys()) if (symbol >= born) this.quotients.delete(symbol);
+    for (const map of [this.quotients, this.unwritten, this.moved])
+      for (const symbol of map.keys()) if (symbol >= born) map.delete(symbol);
   }
 
   fresh(

@@ -60,6 +60,8 @@ export interface Value {
   readonly uninitialised?: boolean;
   /** What the declaration of a variable gave it, and nothing else has since. */
   readonly initial?: Initial;
+  /** A variable has it from other memory, which may be freed while the variable keeps it. */
+  readonly saved?: Saved;
   /** Behind a branch that assigns to a variable on one way: on the other one nothing does. */
   readonly gap?: Gap;
   readonly origin?: Origin;
@@ -99,6 +101,13 @@ export interface Initial {
   /** The variable's key. */
   readonly key: string;
   readonly node: CNode;
+}
+
+export interface Saved {
+  /** The declaration or assignment that saved it. */
+  readonly node: CNode;
+  /** The memory's key among {@link State.lives}. */
+  readonly from: string;
 }
 
 export interface Gap {

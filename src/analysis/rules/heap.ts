@@ -1,6 +1,6 @@
-import type { CNode } from '../c/syntax.js';
+import { type CNode, child, descendants } from '../c/syntax.js';
 import { owed, settle, unclosed } from '../engine/duties.js';
-import { allocation, dereferencedBy, freed, freesObject } from '../engine/functions.js';
+import { allocation, dereferencedBy, freed, freesObject, isExit } from '../engine/functions.js';
 import { coveredBy } from '../engine/joins.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
@@ -64,6 +64,12 @@ export const heap: RuleFamily = {
     use(walk, node, base, pointer, state);
   },
 
+  read(walk, { node, value: { saved }, state }) {
+    if (saved === undefined || !state.lives.get(saved.from)?.endsWith('freed') || walk.holds(saved.node)) return;
+    // The safe form: without it the value would be read from memory that is gone.
+    walk.report('use-after-free', node, `what ${walk.text(node)} is would be in memory that was freed`);
+  },
+
   call(walk, { node, name, arguments: args, state }) {
     const released = freed(name) ?? (/^realloc/.test(name) ? 0 : undefined);
     const argument = released === undefined ? undefined : args[released];
@@ -81,8 +87,10 @@ export const heap: RuleFamily = {
     }
   },
 
-  assign(_walk, { key, value, state }) {
+  assign(walk, { node, target, key, value, state }) {
     if (/^[*@]|\./.test(key)) settle(unclosed, value, state);
+    if (value.origin !== undefined && /^realloc/.test(value.origin.callee))
+      grown(walk, node, target, value.origin.node);
   },
 
   leave(walk, { node, value, frame, state }) {
@@ -110,6 +118,30 @@ export const heap: RuleFamily = {
     }
   },
 };
+
+// `p = realloc(p, n)` loses the old memory where there is no new one.
+function grown(walk: Walk, node: CNode, target: CNode, call: CNode): void {
+  let given = child(node, 'right') ?? child(node, 'value');
+  while (given?.type === 'cast_expression' || given?.type === 'parenthesized_expression')
+    given = child(given, 'value') ?? given.children[0];
+  const old = given === call ? child(call, 'arguments')?.children[0] : undefined;
+  if (old === undefined || !/^(identifier|field_expression|pointer_expression)$/.test(old.type)) return;
+  if (walk.frame.function.name === 'main' || endsBehind(walk, node)) return;
+  const [from, to] = [old, target].map((at) => walk.text(at).replace(/^[\s*(]+|[\s)]+/g, ''));
+  if (from === to || !walk.holds(node))
+    walk.report('leak', node, 'where realloc gives null, nothing leads to the old memory');
+}
+
+// Where the program ends if the test behind the statement fails, nothing is lost.
+function endsBehind(walk: Walk, node: CNode): boolean {
+  let at = node;
+  while (at.parent !== null && !/_statement$|^declaration$/.test(at.type)) at = at.parent;
+  const { parent } = at;
+  const next = at.type === 'if_statement' ? at : parent?.children[parent.children.indexOf(at) + 1];
+  if (next?.type !== 'if_statement') return false;
+  for (const call of descendants(next)) if (call.type === 'call_expression' && isExit(walk.calleeOf(call))) return true;
+  return false;
+}
 
 // The process closes what main leaves open.
 function open(walk: Walk, node: CNode, value: Value | null, frame: Frame, state: State): void {
