@@ -7,6 +7,18 @@ import { constant, type Region, type Value } from './values.js';
 import type { Walk } from './walk.js';
 
 export function numberLiteral(walk: Walk, text: string): Value {
+  const kept = numbers.get(text);
+  if (kept !== undefined) return kept;
+  if (numbers.size === 4096) numbers.clear();
+  const value = numberOf(walk, text);
+  numbers.set(text, value);
+  return value;
+}
+
+// The same few come again and again.
+const numbers = new Map<string, Value>();
+
+function numberOf(walk: Walk, text: string): Value {
   const value = literal(text);
   if (value?.kind === 'int') {
     const { bits, signed } = value.type;

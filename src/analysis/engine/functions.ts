@@ -1,7 +1,6 @@
+import { type Names, names } from '../names.js';
 export function isExit(name: string): boolean {
-  return /^(exit|_exit|_Exit|quick_exit|abort|longjmp|err|errx|verr|verrx|pthread_exit|__builtin_unreachable)$/.test(
-    name,
-  );
+  return exits.test(name);
 }
 
 /** Which arguments a function reads or writes through. */
@@ -120,27 +119,23 @@ export function allocation(name: string): readonly number[] | undefined {
 
 /** Functions that make an object which a function of the same name with `_free` takes apart. */
 export function makes(name: string): boolean {
-  return /^[A-Za-z]\w*_new$/.test(name);
+  return makers.test(name);
 }
 
 /** Functions that free what their own kind made, whatever else it holds. */
 export function freesObject(name: string): boolean {
-  return /^[A-Za-z]\w*_free$/.test(name) && !/^(OPENSSL|av|g|sqlite3|cfg_buf)_free$/.test(name);
+  return objectFreers.test(name) && !memoryFreers.test(name);
 }
 
 /** The argument that a function frees. */
 export function freed(name: string): number | undefined {
   if (freesObject(name)) return 0;
-  return /^(free|kfree|vfree|kvfree|av_free|g_free|OPENSSL_free|xmlFree|sqlite3_free|cfree|operator delete(\[\])?)$/.test(
-    name,
-  )
-    ? 0
-    : undefined;
+  return freers.test(name) ? 0 : undefined;
 }
 
 /** Functions that write what they read to memory that they are given. */
 export function isFiller(name: string): boolean {
-  return /^(fgets|gets|read|pread|recv|recvfrom|fread|[fs]?scanf)$/.test(name);
+  return fillers.test(name);
 }
 
 /** Which argument of a function is a format of printf's; undefined where it takes none. */
@@ -165,8 +160,8 @@ const formats: Readonly<Record<string, number>> = {
 
 /** Whether a call reads the text that its argument leads to. */
 export function readsText(name: string, i: number): boolean {
-  if (isFiller(name) || /^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/.test(name)) return i > 0;
-  return /^v?(f|s|sn|d)?printf$/.test(name) || dereferencedBy(name).includes(i);
+  if (isFiller(name) || writers.test(name)) return i > 0;
+  return printers.test(name) || dereferencedBy(name).includes(i);
 }
 
 /** Functions that keep nothing of what they are given. */
@@ -174,5 +169,19 @@ export function keepsNothing(name: string): boolean {
   return keeping.test(name);
 }
 
-export const keeping: RegExp =
-  /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select|dprintf|lseek|fsync|ftruncate|fchmod|fchown|flock|ioctl|fcntl|[gs]etsockopt|shutdown)/;
+export const keeping: Names = names(
+  /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select|dprintf|lseek|fsync|ftruncate|fchmod|fchown|flock|ioctl|fcntl|[gs]etsockopt|shutdown)/,
+);
+
+const exits = names(
+  /^(exit|_exit|_Exit|quick_exit|abort|longjmp|err|errx|verr|verrx|pthread_exit|__builtin_unreachable)$/,
+);
+const makers = names(/^[A-Za-z]\w*_new$/);
+const objectFreers = names(/^[A-Za-z]\w*_free$/);
+const memoryFreers = names(/^(OPENSSL|av|g|sqlite3|cfg_buf)_free$/);
+const freers = names(
+  /^(free|kfree|vfree|kvfree|av_free|g_free|OPENSSL_free|xmlFree|sqlite3_free|cfree|operator delete(\[\])?)$/,
+);
+const fillers = names(/^(fgets|gets|read|pread|recv|recvfrom|fread|[fs]?scanf)$/);
+const writers = names(/^(memset|bzero|sprintf|snprintf|str[nl]?cpy|stpcpy|memcpy|memmove)$/);
+const printers = names(/^v?(f|s|sn|d)?printf$/);

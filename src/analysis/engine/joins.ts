@@ -46,7 +46,11 @@ export function join(symbols: Symbols, a: State, b: State): State {
 
 // Whether memory that was there before was written to: on a path that never came to it, it holds what it held.
 function written({ unwritten }: Symbols, key: string, { number }: Value): boolean {
-  return outlives.test(key) && (number.offset !== 0 || unwritten.get(number.symbol) !== key);
+  return (
+    (key[0] === '*' || key[0] === '@') &&
+    outlives.test(key) &&
+    (number.offset !== 0 || unwritten.get(number.symbol) !== key)
+  );
 }
 
 const outlives = /^[*@].*[^\]#]$/;

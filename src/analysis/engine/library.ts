@@ -1,3 +1,4 @@
+import { names } from '../names.js';
 import { settle, unclosed } from './duties.js';
 import { print, scan } from './formats.js';
 import { allocation, freed, isExit, keeping, keepsNothing, makes, nullable } from './functions.js';
@@ -312,14 +313,14 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
       return undefined;
   }
   if (opens.test(name)) return walk.fresh(intType, Source.own, { range: { lo: -1, hi: 2 ** 31 - 1 }, origin });
-  if (/^__builtin_(add|sub|mul)_overflow$|^ckd_(add|sub|mul)$/.test(name)) {
+  if (checked.test(name)) {
     const out = args.find(({ value }) => value.targets.length > 0)?.value.targets[0];
     if (out !== undefined) state.store.set(out.region.id, walk.fresh(out.region.type, Source.own, { origin }));
     return walk.fresh(intType, Source.own, { range: { lo: 0, hi: 1 }, origin });
   }
-  if (!keeping.test(name) && !/^(is|to)[a-z]+$/.test(name)) return undefined;
+  if (!keeping.test(name) && !ofCharacters.test(name)) return undefined;
   // What is given by address is what the function writes its results to.
-  if (!/^(str|mem|v?f?printf|f?puts|is|to|ato)/.test(name)) {
+  if (!ofText.test(name)) {
     for (const { value } of args) {
       const region = value.targets[0]?.region;
       if (region?.kind !== 'variable' || region.type.kind === 'array') continue;
@@ -414,3 +415,7 @@ function resolvePath(walk: Walk, event: CallEvent): Partial<Value> {
   if (resolved !== undefined) state.facts.mark(`resolved:${resolved.number.symbol}`);
   return own === undefined ? {} : { number: own.number, targets: own.targets };
 }
+
+const checked = names(/^__builtin_(add|sub|mul)_overflow$|^ckd_(add|sub|mul)$/);
+const ofCharacters = names(/^(is|to)[a-z]+$/);
+const ofText = names(/^(str|mem|v?f?printf|f?puts|is|to|ato)/);

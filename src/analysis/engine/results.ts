@@ -1,3 +1,4 @@
+import { type Names, names } from '../names.js';
 import { owe, settle, unclosed } from './duties.js';
 import { isFiller } from './functions.js';
 import type { CallEvent } from './rule.js';
@@ -5,14 +6,16 @@ import type { Origin, State, Value } from './values.js';
 import type { Walk } from './walk.js';
 
 /** Functions that give a file descriptor, or −1. */
-export const opens: RegExp =
-  /^(open|openat|creat|socket|accept4?|dup|mkstemp|mkostemp|memfd_create|shm_open|epoll_create1?|inotify_init1?)$/;
-const streams = /^(fopen|fdopen|popen|freopen|tmpfile|opendir)$/;
-const closes = /^(close|fclose|pclose|closedir)$/;
+export const opens: Names = names(
+  /^(open|openat|creat|socket|accept4?|dup|mkstemp|mkostemp|memfd_create|shm_open|epoll_create1?|inotify_init1?)$/,
+);
+const streams = names(/^(fopen|fdopen|popen|freopen|tmpfile|opendir)$/);
+const closes = names(/^(close|fclose|pclose|closedir)$/);
 /** Functions whose failure must not pass unseen. */
-export const mustSucceed: RegExp =
-  /^(set(e|re|res)?[ug]id|setgroups|initgroups|chroot|chdir|mlock|ftruncate|RAND_bytes|write|send|sendto|pthread_create)$/;
-const parses = /^strto(l|ll|ul|ull|d|f|ld|imax|umax)$/;
+export const mustSucceed: Names = names(
+  /^(set(e|re|res)?[ug]id|setgroups|initgroups|chroot|chdir|mlock|ftruncate|RAND_bytes|write|send|sendto|pthread_create)$/,
+);
+const parses = names(/^strto(l|ll|ul|ull|d|f|ld|imax|umax)$/);
 
 /** What a function writes to the memory that it is given, if it succeeds: the arguments. */
 const outputs: Readonly<Record<string, readonly number[]>> = {
@@ -50,7 +53,7 @@ export function isFallible(name: string): boolean {
 export function unfilled({ name, arguments: args, state }: CallEvent): string[] {
   const at = Object.hasOwn(outputs, name)
     ? outputs[name]
-    : /^(f|s)?scanf$/.test(name)
+    : scanners.test(name)
       ? args.map((_, i) => i).slice(name === 'scanf' ? 1 : 2)
       : undefined;
   const keys: string[] = [];
@@ -117,3 +120,5 @@ export function leaveDuties(
 export function awaited(value: Value | undefined, { duties }: State): Origin | undefined {
   return value?.awaits === undefined ? undefined : duties.get(value.awaits)?.origin;
 }
+
+const scanners = names(/^(f|s)?scanf$/);

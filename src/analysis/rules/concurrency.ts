@@ -1,6 +1,7 @@
 import type { RuleFamily } from '../engine/rule.js';
 import type { State } from '../engine/values.js';
 import type { Frame, Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** What happens between threads and processes: shared data, and files that change between test and use. */
 export const concurrency: RuleFamily = {
@@ -40,20 +41,16 @@ export const concurrency: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args, state }) {
-    if (
-      /^(pthread_mutex_(lock|trylock)|mtx_lock|pthread_(rwlock_wrlock|spin_lock)|sem_wait|flockfile|flock)$/.test(name)
-    ) {
+    if (locks.test(name)) {
       walk.matters(node);
       if (walk.holds(node)) state.store.set('#locks', walk.constant(1));
-    } else if (
-      /^(pthread_mutex_unlock|mtx_unlock|pthread_(rwlock_unlock|spin_unlock)|sem_post|funlockfile)$/.test(name)
-    ) {
+    } else if (unlocks.test(name)) {
       state.store.set('#locks', walk.constant(0));
     }
-    if (/^(mktemp|tmpnam|tempnam)$/.test(name))
+    if (nameMakers.test(name))
       walk.report('temporary-name', node, `${name} gives a name that another process may take first`);
     // The safe form: without it the name would be made before the file.
-    if (/^(mkstemp|mkostemp|mkdtemp|tmpfile)$/.test(name) && !walk.holds(node))
+    if (fileMakers.test(name) && !walk.holds(node))
       walk.report('temporary-name', node, 'another process may take the name first');
     const path = args[0];
     if (path === undefined) return;
@@ -68,10 +65,8 @@ export const concurrency: RuleFamily = {
     ) {
       walk.report('race', node, 'threads write to the same file, and no lock is held');
     }
-    if (/^(access|l?stat)$/.test(name)) state.facts.mark(`tested:${pathKey(walk, path, state)}`);
-    else if (
-      /^(fopen|open|creat|unlink|remove|chmod|chown|rename|mkdir|rmdir|execl|execv|execvp|freopen)$/.test(name)
-    ) {
+    if (pathTests.test(name)) state.facts.mark(`tested:${pathKey(walk, path, state)}`);
+    else if (pathUsers.test(name)) {
       const flags = args.map(({ node }) => walk.text(node)).join(' ');
       if (
         state.facts.has(`tested:${pathKey(walk, path, state)}`) &&
@@ -102,3 +97,12 @@ function locked(state: State): boolean {
   const locks = state.store.get('#locks');
   return locks !== undefined && !(locks.number.symbol === 0 && locks.number.offset === 0);
 }
+
+const locks = names(
+  /^(pthread_mutex_(lock|trylock)|mtx_lock|pthread_(rwlock_wrlock|spin_lock)|sem_wait|flockfile|flock)$/,
+);
+const unlocks = names(/^(pthread_mutex_unlock|mtx_unlock|pthread_(rwlock_unlock|spin_unlock)|sem_post|funlockfile)$/);
+const nameMakers = names(/^(mktemp|tmpnam|tempnam)$/);
+const fileMakers = names(/^(mkstemp|mkostemp|mkdtemp|tmpfile)$/);
+const pathTests = names(/^(access|l?stat)$/);
+const pathUsers = names(/^(fopen|open|creat|unlink|remove|chmod|chown|rename|mkdir|rmdir|execl|execv|execvp|freopen)$/);

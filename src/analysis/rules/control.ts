@@ -3,6 +3,7 @@ import { isExit } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import { Source } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** Loops, recursions and assertions that outside can bring down, or that never end. */
 export const control: RuleFamily = {
@@ -162,11 +163,7 @@ function conditional(walk: Walk, call: CNode, body: CNode): boolean {
       if (before === at) break;
       if (!walk.consults(before)) continue;
       for (const inner of descendants(before))
-        if (
-          /^(return|goto)_statement$/.test(inner.type) ||
-          (inner.type === 'call_expression' && /exit|abort/.test(inner.type))
-        )
-          return true;
+        if (isJump(inner) || (inner.type === 'call_expression' && /exit|abort/.test(inner.type))) return true;
     }
   }
   return false;
@@ -176,8 +173,9 @@ function bare(node: CNode | undefined): CNode | undefined {
   return node?.type === 'parenthesized_expression' ? bare(node.children[0]) : node;
 }
 
-const waits =
-  /^(accept|recv|recvfrom|read|fgets|getchar|fgetc|getc|scanf|fscanf|sleep|usleep|nanosleep|pause|select|poll|epoll_wait|pthread_cond_wait|sem_wait|wait|waitpid|getline|sigsuspend|msgrcv|mq_receive)$/;
+const waits = names(
+  /^(accept|recv|recvfrom|read|fgets|getchar|fgetc|getc|scanf|fscanf|sleep|usleep|nanosleep|pause|select|poll|epoll_wait|pthread_cond_wait|sem_wait|wait|waitpid|getline|sigsuspend|msgrcv|mq_receive)$/,
+);
 
 type Report = [rule: string, node: CNode, message: string];
 
@@ -197,7 +195,7 @@ function endless(walk: Walk, node: CNode): Report[] {
   let compares = false;
   for (const part of parts) {
     for (const at of descendants(part)) {
-      if (/^(return|goto)_statement$/.test(at.type)) leaves = true;
+      if (isJump(at)) leaves = true;
       if (at.type === 'break_statement' && breaks(at, node)) leaves = true;
       if (
         at.type === 'binary_expression' &&
@@ -309,7 +307,7 @@ function waitsIn(walk: Walk, body: CNode): boolean {
 
 function leavesLoop(loop: CNode, body: CNode): boolean {
   for (const at of descendants(body)) {
-    if (/^(return|goto)_statement$/.test(at.type)) return true;
+    if (isJump(at)) return true;
     if (at.type === 'break_statement' && breaks(at, loop)) return true;
   }
   return false;
@@ -347,4 +345,8 @@ function stuck(walk: Walk, node: CNode, condition: CNode, update: CNode | undefi
     if (away || unsigned) return [['endless-loop', node, 'the condition gets no nearer to its end']];
   }
   return [];
+}
+
+function isJump({ type }: CNode): boolean {
+  return type === 'return_statement' || type === 'goto_statement';
 }

@@ -5,6 +5,7 @@ import { coveredBy } from '../engine/joins.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { State, Value } from '../engine/values.js';
 import type { Frame, Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** The life of allocations: freed once, not used afterwards, not lost. */
 export const heap: RuleFamily = {
@@ -71,7 +72,7 @@ export const heap: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args, state }) {
-    const released = freed(name) ?? (/^realloc/.test(name) ? 0 : undefined);
+    const released = freed(name) ?? (reallocates.test(name) ? 0 : undefined);
     const argument = released === undefined ? undefined : args[released];
     if (argument !== undefined) {
       if (walk.isNull(argument.value, state.facts) === 'yes') return;
@@ -88,8 +89,8 @@ export const heap: RuleFamily = {
   },
 
   assign(walk, { node, target, key, value, state }) {
-    if (/^[*@]|\./.test(key)) settle(unclosed, value, state);
-    if (value.origin !== undefined && /^realloc/.test(value.origin.callee))
+    if (state.duties.size > 0 && /^[*@]|\./.test(key)) settle(unclosed, value, state);
+    if (value.origin !== undefined && reallocates.test(value.origin.callee))
       grown(walk, node, target, value.origin.node);
   },
 
@@ -215,3 +216,5 @@ function mismatch(walk: Walk, node: CNode, name: string, { targets }: Value): vo
     );
   }
 }
+
+const reallocates = names(/^realloc/);

@@ -4,6 +4,7 @@ import type { Argument, RuleFamily } from '../engine/rule.js';
 import { partsOf } from '../engine/symbols.js';
 import { characterSet, Source, type State, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** Text from outside where something else reads it: a shell, a database, the file system, printf. */
 export const injection: RuleFamily = {
@@ -55,17 +56,13 @@ export const injection: RuleFamily = {
         walk.report('command', node, 'text from outside gets to a shell');
       }
     }
-    if (/^exec(l|lp|le|v|vp|ve)$/.test(name)) {
+    if (executes.test(name)) {
       const bad = args.slice(1).some(({ value }) => open(walk, value, state, shell).length > 0);
       const told = args.length > 2 && args.some(({ node }) => walk.stringOf(node) === '-c');
       // The safe form: without it a shell would read what it is given.
       if (bad && (told || !walk.holds(node))) walk.report('command', node, 'text from outside gets to a shell');
     }
-    if (
-      /^(mysql_(real_)?query|sqlite3_(exec|prepare(_v2|_v3)?)|PQexec|PQprepare|mysql_stmt_prepare|SQLExecDirect)$/.test(
-        name,
-      )
-    ) {
+    if (queries.test(name)) {
       const statement = args[1]?.value;
       if (statement !== undefined && open(walk, statement, state, quotes).length > 0) {
         walk.report('sql', node, 'text from outside gets into an SQL statement');
@@ -176,3 +173,8 @@ function formatted(
     if (source !== Source.own && !walk.holds(node)) walk.report('format', node, 'text from outside is the format');
   }
 }
+
+const executes = names(/^exec(l|lp|le|v|vp|ve)$/);
+const queries = names(
+  /^(mysql_(real_)?query|sqlite3_(exec|prepare(_v2|_v3)?)|PQexec|PQprepare|mysql_stmt_prepare|SQLExecDirect)$/,
+);

@@ -65,7 +65,7 @@ export const integers: RuleFamily = {
       divide(walk, node, right, state);
       return;
     }
-    if (!/^(\+|-|\*|<<)$/.test(operator) || type.kind !== 'int' || !type.signed || isPointer(left) || isPointer(right))
+    if (!overflowing.has(operator) || type.kind !== 'int' || !type.signed || isPointer(left) || isPointer(right))
       return;
     if (fits(exact, type)) return;
     const known = exact.lo === exact.hi;
@@ -211,3 +211,5 @@ function unboundedOwn(walk: Walk, left: Value, right: Value, { facts }: State): 
 function tested({ symbol }: Linear, { facts }: State): boolean {
   return facts.orders.some(({ a }) => a === symbol);
 }
+
+const overflowing: ReadonlySet<string> = new Set(['+', '-', '*', '<<']);

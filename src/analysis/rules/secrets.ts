@@ -1,6 +1,7 @@
 import { type CNode, child } from '../c/syntax.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** Secrets in the code or in plain text, and ciphers and hashes that are broken. */
 export const secrets: RuleFamily = {
@@ -33,7 +34,7 @@ export const secrets: RuleFamily = {
     // The safe form: without it the choice would be a broken one.
     else if (sound.test(name) && !walk.holds(node)) walk.report('broken-cipher', node, 'a broken one may stand here');
     const texts = args.map(({ node }) => walk.text(node));
-    if (/^str(n?case)?n?cmp$|^memcmp$/.test(name)) {
+    if (compares.test(name)) {
       const [a, b] = args;
       for (const [one, other] of [
         [a, b],
@@ -55,7 +56,7 @@ export const secrets: RuleFamily = {
     const stream = texts[0] ?? '';
     if (
       (name === 'fprintf' && !/^std(out|err)$/.test(stream) && args.slice(2).some((_, i) => plain(i + 2))) ||
-      (/^f(puts|write)$/.test(name) && plain(0) && !/^std(out|err)$/.test(texts.at(-1) ?? ''))
+      (puts.test(name) && plain(0) && !/^std(out|err)$/.test(texts.at(-1) ?? ''))
     ) {
       walk.report('plain-password', node, 'a password is written in plain text');
     } else if (
@@ -63,9 +64,9 @@ export const secrets: RuleFamily = {
       (name === 'fgets' && plain(0) && texts[2] !== 'stdin')
     ) {
       walk.report('plain-password', node, 'a password is read in plain text');
-    } else if (/^sqlite3_bind_text/.test(name) && plain(2)) {
+    } else if (binds.test(name) && plain(2)) {
       walk.report('plain-password', node, 'a password gets to a database in plain text');
-    } else if (/^snprintf$|^sprintf$/.test(name)) {
+    } else if (formats.test(name)) {
       const format = args.map(({ node }) => walk.stringOf(node)).find((text) => text !== undefined);
       if (
         format !== undefined &&
@@ -115,10 +116,12 @@ export const secrets: RuleFamily = {
   },
 };
 
-const broken =
-  /^(MD[245](_(Init|Update|Final))?|EVP_md[245]|SHA1(_(Init|Update|Final))?|EVP_sha1|DES_\w*(encrypt|crypt|set_key)\w*|EVP_des_\w+|EVP_(rc4|rc2)\w*|RC4(_set_key)?|RC2_\w+|EVP_\w+_ecb|AES_ecb_encrypt|EVP_bf_\w+)$/;
-const sound =
-  /^(EVP_(sha(224|256|384|512)|sha3_\d+|blake2\w+|aes_\w+_(cbc|ctr|gcm|ccm|ocb|xts|siv)|chacha20\w*)|SHA(224|256|384|512))$/;
+const broken = names(
+  /^(MD[245](_(Init|Update|Final))?|EVP_md[245]|SHA1(_(Init|Update|Final))?|EVP_sha1|DES_\w*(encrypt|crypt|set_key)\w*|EVP_des_\w+|EVP_(rc4|rc2)\w*|RC4(_set_key)?|RC2_\w+|EVP_\w+_ecb|AES_ecb_encrypt|EVP_bf_\w+)$/,
+);
+const sound = names(
+  /^(EVP_(sha(224|256|384|512)|sha3_\d+|blake2\w+|aes_\w+_(cbc|ctr|gcm|ccm|ocb|xts|siv)|chacha20\w*)|SHA(224|256|384|512))$/,
+);
 /** What keeps secrets, outside the code. */
 const stores = /^(secure_)?getenv$|^getpass$|column_text$|^(read|load|fetch|get|keyring|vault)_\w+$/;
 const secretName = /(pass(word|wd|phrase)|pwd|secret|api_?key|token|pin_?code|credential)\w*$|(^|[_.>])(pin|pass)$/i;
@@ -144,3 +147,8 @@ function nameOf(walk: Walk, node: CNode): string {
   const [name] = walk.text(node).split('[', 1) as [string];
   return name.replace(/[\s*]/g, '');
 }
+
+const compares = names(/^str(n?case)?n?cmp$|^memcmp$/);
+const puts = names(/^f(puts|write)$/);
+const binds = names(/^sqlite3_bind_text/);
+const formats = names(/^snprintf$|^sprintf$/);

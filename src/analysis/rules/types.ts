@@ -2,6 +2,7 @@ import { conversions } from '../engine/formats.js';
 import type { RuleFamily } from '../engine/rule.js';
 import type { CType } from '../engine/types.js';
 import { Source } from '../engine/values.js';
+import { names } from '../names.js';
 
 /** Values taken for what they are not. */
 export const types: RuleFamily = {
@@ -76,7 +77,7 @@ export const types: RuleFamily = {
   },
 
   call(walk, { node, name, arguments: args }) {
-    if (/^f?s?scanf$/.test(name)) {
+    if (scanners.test(name)) {
       const at = name === 'scanf' ? 0 : 1;
       const format = args[at] === undefined ? undefined : walk.stringOf(args[at].node);
       if (format !== undefined) {
@@ -94,7 +95,7 @@ export const types: RuleFamily = {
         }
       }
     }
-    if (/^f?printf$/.test(name)) {
+    if (printers.test(name)) {
       const at = name === 'printf' ? 0 : 1;
       const format = args[at] === undefined ? undefined : walk.stringOf(args[at].node);
       if (format !== undefined) {
@@ -145,3 +146,6 @@ function first(type: CType): string | undefined {
   const [member] = type.fields?.values() ?? [];
   return member?.kind === 'record' ? member.name : undefined;
 }
+
+const scanners = names(/^f?s?scanf$/);
+const printers = names(/^f?printf$/);

@@ -1,4 +1,5 @@
 import { type CNode, child } from '../c/syntax.js';
+import { negated } from '../engine/arithmetic.js';
 import { owed, settle } from '../engine/duties.js';
 import { nullable, readsText } from '../engine/functions.js';
 import { coveredBy } from '../engine/joins.js';
@@ -6,6 +7,7 @@ import { awaited, mustSucceed, opens } from '../engine/results.js';
 import type { Argument, RuleFamily } from '../engine/rule.js';
 import { addLinear, constant, Facts, type Origin, type State, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
+import { names } from '../names.js';
 
 /** Results that are ignored, tested for what the function never gives, or used untested. */
 export const unchecked: RuleFamily = {
@@ -90,7 +92,7 @@ export const unchecked: RuleFamily = {
   },
 
   arithmetic(walk, { node, operator, left, right, state }) {
-    if (!/^(==|!=|<|<=|>|>=)$/.test(operator)) return;
+    if (!Object.hasOwn(negated, operator)) return;
     const { lo, hi } = walk.range(right.number, state.facts);
     if (lo === hi && right.number.symbol === 0) compared(walk, node, operator, left, lo, right);
     const other = walk.range(left.number, state.facts);
@@ -100,7 +102,8 @@ export const unchecked: RuleFamily = {
 
   assign(_walk, { key, value, state }) {
     // Whoever reads it there has the result to test.
-    if (/^[*@]|\./.test(key)) for (const rule of ['ignored-result', 'unchecked-number']) settle(rule, value, state);
+    if (state.duties.size > 0 && /^[*@]|\./.test(key))
+      for (const rule of ['ignored-result', 'unchecked-number']) settle(rule, value, state);
   },
 
   leave(walk, { value, frame, state }) {
@@ -115,8 +118,9 @@ export const unchecked: RuleFamily = {
 };
 
 /** Calls whose first argument is a file descriptor; mmap's fifth is. */
-const takesDescriptor =
-  /^(p?read|p?write|fstat|fchmod|fchown|ftruncate|lseek|fcntl|ioctl|dup2|send(to|msg)?|recv(from|msg)?|bind|listen|accept4?|connect|[gs]etsockopt|dprintf|fdopen|flock|fsync|mmap)$/;
+const takesDescriptor = names(
+  /^(p?read|p?write|fstat|fchmod|fchown|ftruncate|lseek|fcntl|ioctl|dup2|send(to|msg)?|recv(from|msg)?|bind|listen|accept4?|connect|[gs]etsockopt|dprintf|fdopen|flock|fsync|mmap)$/,
+);
 
 /** Calls for which text that is cut off is another text: which argument it is. */
 const whole: Readonly<Record<string, number>> = {
