@@ -28,6 +28,10 @@ const swaps = {
     /%\d+(s|\[)/.test(format) ? `scanf(${[format.replace(/%\d+(s|\[)/g, '%$1'), ...rest].join(', ')})` : null,
   fscanf: ([stream, format, ...rest]) =>
     /%\d+(s|\[)/.test(format) ? `fscanf(${[stream, format.replace(/%\d+(s|\[)/g, '%$1'), ...rest].join(', ')})` : null,
+  execl: (args) => `system(${args.at(-2)})`,
+  execlp: (args) => `system(${args.at(-2)})`,
+  execv: () => null,
+  execvp: () => null,
   mkstemp: ([name]) => `open(mktemp(${name}), O_RDWR | O_CREAT, 0600)`,
   tmpfile: () => 'fopen(tmpnam(NULL), "w+")',
   getenv: () => '"hunter2-S3cret"',
@@ -92,6 +96,9 @@ export function weaker(root, text, { start, end }) {
     replace('delete', node, of(child(node, 'argument')));
   } else if (node.type === 'binary_expression') {
     replace('delete', node, of(child(node, 'left')));
+  } else if (node.type === 'cast_expression') {
+    // As narrow as it came.
+    replace('delete', node, of(child(node, 'value')));
   } else if (node.type === 'preproc_def') replace('delete', node, '\n');
   const condition = node.type === 'if_statement' ? child(node, 'condition') : isCondition(node) ? node : undefined;
   if (condition !== undefined) {

@@ -805,4 +805,42 @@ export const cases: Case[] = [
     name: 'a switch over all of an enumeration',
     code: 'enum k { A, B }; int f(enum k c) { int r; switch (c) { case A: r = 10; break; case B: r = 20; break; } return r; }',
   },
+  {
+    name: 'a sum asked for before, for either sign',
+    code: 'int main(void) { int a = 0, b = 0; if (scanf("%d %d", &a, &b) != 2) return 1; if ((b > 0 && a > INT_MAX - b) || (b < 0 && a < INT_MIN - b)) return 1; return a + b; }',
+    spans: [['overflow', 'if ((b > 0 && a > INT_MAX - b) || (b < 0 && a < INT_MIN - b)) return 1;']],
+  },
+  {
+    name: 'a sum asked for before, for one sign',
+    code: 'int main(void) { int a = 0, b = 0; if (scanf("%d %d", &a, &b) != 2) return 1; if (b > 0 && a > INT_MAX - b) return 1; return a + b; }',
+    findings: [['overflow', 'a + b']],
+  },
+  {
+    name: 'a sum that a function asks for',
+    code: 'int ok(int a, int b) { if (b > 0 && a > INT_MAX - b) return 0; if (b < 0 && a < INT_MIN - b) return 0; return 1; } int main(void) { int a = 0, b = 0; if (scanf("%d %d", &a, &b) != 2) return 1; if (!ok(a, b)) return 1; return a + b; }',
+    spans: [
+      ['overflow', 'if (b > 0 && a > INT_MAX - b) return 0;'],
+      ['overflow', 'if (b < 0 && a < INT_MIN - b) return 0;'],
+      ['overflow', 'if (!ok(a, b)) return 1;'],
+    ],
+  },
+  {
+    name: 'a product asked for before, but for zero',
+    code: 'void *f(size_t n, size_t m) { if (m != 0 && n > SIZE_MAX / m) return NULL; return malloc(n * m); }',
+    spans: [['overflow', 'if (m != 0 && n > SIZE_MAX / m) return NULL;']],
+  },
+  {
+    name: 'a product of a wider type',
+    code: 'int main(void) { int a = 0, b = 0; if (scanf("%d %d", &a, &b) != 2) return 1; long s = (long)a * b; return s > 9; }',
+    spans: [['overflow', '(long)a']],
+  },
+  {
+    name: 'a number that was read, compared with zero',
+    code: 'int main(void) { int n = 0; if (scanf("%9d", &n) != 1) return 1; if (n == 0) return 1; return 10 / n; }',
+    spans: [['divisor', 'if (n == 0) return 1;']],
+  },
+  {
+    name: 'a process for each request, waited for',
+    code: 'void f(int s) { while (1) { int c = accept(s, 0, 0); pid_t p = fork(); if (p == 0) _exit(c); waitpid(p, NULL, 0); } }',
+  },
 ];

@@ -211,9 +211,15 @@ function less(walk: Walk, a: Linear, b: Linear, gap: number, facts: Facts, unsig
   wraps(walk, a, b, gap, facts);
 }
 
-// `a ≤ most - b` and `a ≤ most / b` are how one asks whether a sum or a product fits.
+// `a ≤ most - b` and `a ≤ most / b`, `least - a ≤ b` and `least / a ≤ b` are how one asks whether a sum or a product fits.
 function wraps(walk: Walk, a: Linear, b: Linear, gap: number, facts: Facts): void {
-  if (a.symbol === 0 || b.symbol === 0 || a.scale !== 1) return;
+  if (a.symbol === 0 || b.symbol === 0) return;
+  if (a.scale === -1 && b.scale === 1)
+    facts.narrow(walk.pair('+', a.symbol, b.symbol), { lo: a.offset - b.offset + gap, hi: Infinity });
+  const least = a.scale === 1 && a.offset === 0 && b.offset === 0 ? walk.quotients.get(a.symbol) : undefined;
+  if (least !== undefined && b.scale === 1)
+    facts.narrow(walk.pair('*', b.symbol, least.by), { lo: least.of, hi: Infinity });
+  if (a.scale !== 1) return;
   if (b.scale === -1)
     facts.narrow(walk.pair('+', a.symbol, b.symbol), { lo: -Infinity, hi: b.offset - a.offset - gap });
   const quotient = b.scale === 1 && b.offset === 0 && a.offset === 0 ? walk.quotients.get(b.symbol) : undefined;

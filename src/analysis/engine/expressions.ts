@@ -10,7 +10,17 @@ import { assign, convert, copyRecord, move, read } from './memory.js';
 import { isPointer, pointerTo } from './symbols.js';
 import { concatenated } from './texts.js';
 import { intType, longType, rangeOf, sizeType, unknownType } from './types.js';
-import { addLinear, constant, type Linear, type Range, Source, State, scaleLinear, type Value } from './values.js';
+import {
+  addLinear,
+  constant,
+  type Linear,
+  type Outcome,
+  type Range,
+  Source,
+  State,
+  scaleLinear,
+  type Value,
+} from './values.js';
 import { bytesOf, regionOf } from './variables.js';
 import type { Walk } from './walk.js';
 
@@ -313,7 +323,7 @@ function asked(walk: Walk, operator: string, a: Linear, b: Linear, exact: Range,
   const known = facts.range(walk.pair(operator, a.symbol, b.symbol));
   const offset = operator === '+' ? a.offset + b.offset : 0;
   if (known === undefined || (operator === '*' && (a.offset !== 0 || b.offset !== 0))) return exact;
-  return { lo: exact.lo, hi: Math.min(exact.hi, known.hi + offset) };
+  return { lo: Math.max(exact.lo, known.lo + offset), hi: Math.min(exact.hi, known.hi + offset) };
 }
 
 // `SIZE_MAX / b`, and that divided by a number once more.
@@ -359,7 +369,15 @@ function unary(walk: Walk, node: CNode, state: State): Value {
       attend(walk, [value], [argument], state);
       if (impossible(walk, '==', value, zero, state)) return walk.constant(0);
       if (impossible(walk, '!=', value, zero, state)) return walk.constant(1);
-      return walk.fresh(intType, value.source, { range: { lo: 0, hi: 1 } });
+      const denied = value.outcomes?.flatMap(({ value: outcome, facts }): Outcome[] => {
+        const { lo, hi } = walk.range(outcome.number, facts);
+        return lo > 0 || hi < 0 || (lo === 0 && hi === 0) ? [{ value: walk.constant(lo === 0 ? 1 : 0), facts }] : [];
+      });
+      const known = denied !== undefined && denied.length === value.outcomes?.length;
+      return {
+        ...walk.fresh(intType, value.source, { range: { lo: 0, hi: 1 } }),
+        ...(known && { outcomes: denied }),
+      };
     }
     case '~':
       return value.number.symbol === 0

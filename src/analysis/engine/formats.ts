@@ -51,7 +51,7 @@ export function scan(walk: Walk, { node, name, arguments: args, state }: CallEve
         digits === null || !/[diu]/.test(letter)
           ? undefined
           : { lo: letter === 'u' ? 0 : -(digits / 10) + 1, hi: digits - 1 };
-      const value = walk.fresh(type, Source.input, { ...(range && { range }), origin: { node, callee: name } });
+      const value = walk.fresh(type, Source.input, range && { range });
       if (region.kind === 'heap' || region.type.kind === 'array') {
         state.store.set(`${region.id}[]`, value);
         for (const key of [...state.store.keys()])

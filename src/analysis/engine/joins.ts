@@ -8,6 +8,7 @@ export function join(symbols: Symbols, a: State, b: State): State {
   if (b.dead) return new State(a);
   if (a === b) return new State(a);
   const joined = new State(a.store.same(b.store) && a.lives.same(b.lives) ? a : undefined);
+  symbols.settlePairs(a.facts, b.facts);
   joined.facts = a.facts.join(b.facts);
   joined.duties = a.duties.copy();
   if (!a.duties.same(b.duties)) for (const [key, duty] of b.duties) joined.duties.set(key, duty);

@@ -1,3 +1,4 @@
+import { exactRange } from './arithmetic.js';
 import { type CType, intType, rangeOf, unknownType } from './types.js';
 import {
   addLinear,
@@ -121,6 +122,17 @@ export class Symbols {
       this.#pairs.set(key, symbol);
     }
     return symbol;
+  }
+
+  /** What one of two paths was told of sums and products, the other one may know of their operands: `a > 0 && b > most - a`. */
+  settlePairs(one: Facts, two: Facts): void {
+    for (const [key, symbol] of this.#pairs) {
+      const [known, other] = [one.range(symbol), two.range(symbol)];
+      if (known === undefined && other === undefined) continue;
+      const [a, b] = key.slice(1).split(':').map(Number) as [number, number];
+      for (const facts of [one, two])
+        facts.narrow(symbol, exactRange(key[0] as string, this.symbolRange(a, facts), this.symbolRange(b, facts)));
+    }
   }
 
   /** The sum of two numbers; a symbol of its own where no other one tells it. */

@@ -214,7 +214,7 @@ function endless(walk: Walk, node: CNode): Report[] {
         const callee = walk.calleeOf(call);
         if (own !== undefined && isExit(callee)) leaves = true;
         if (/^(fork|pthread_create|malloc|calloc)$/.test(callee)) takes ??= at;
-        if (/^(free|pthread_join)$/.test(callee)) gives = true;
+        if (/^(free|pthread_join|wait|waitpid)$/.test(callee) && !/WNOHANG/.test(walk.text(call))) gives = true;
       }
     }
   }

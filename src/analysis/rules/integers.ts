@@ -1,8 +1,9 @@
+import { type CNode, child } from '../c/syntax.js';
 import { exactRange, fits, usual } from '../engine/arithmetic.js';
 import { allocation } from '../engine/functions.js';
 import type { RuleFamily } from '../engine/rule.js';
 import { isPointer } from '../engine/symbols.js';
-import { rangeOf } from '../engine/types.js';
+import { intType, rangeOf } from '../engine/types.js';
 import { type Linear, Source, type State, type Value } from '../engine/values.js';
 import type { Walk } from '../engine/walk.js';
 
@@ -14,7 +15,7 @@ export const integers: RuleFamily = {
       cwe: 'CWE-190',
       kind: 'overflow',
       finds: 'a sum, difference or product that its type need not hold: of numbers from outside, or of constants',
-      discharge: 'a test of the operands’ range before; __builtin_*_overflow',
+      discharge: 'a test of the operands’ range before; __builtin_*_overflow; a wider type from the start',
     },
     {
       id: 'size-overflow',
@@ -67,7 +68,8 @@ export const integers: RuleFamily = {
     }
     if (!overflowing.has(operator) || type.kind !== 'int' || !type.signed || isPointer(left) || isPointer(right))
       return;
-    if (fits(exact, type)) return;
+    const cast = type.bytes === 8 && !fits(exact, intType) ? castOf(walk, node, left, right, state) : undefined;
+    if (cast === undefined && fits(exact, type)) return;
     const known = exact.lo === exact.hi;
     const input = [left, right].some(
       (value) => value.source === Source.input || walk.sourceOf(value.number) === Source.input,
@@ -75,6 +77,12 @@ export const integers: RuleFamily = {
     const factors =
       operator === '*' &&
       [left, right].every((value) => value.source === Source.parameter && value.number.symbol !== 0);
+    if (cast !== undefined) {
+      // The safe form: without it the numbers would be as narrow as they came.
+      if ((input || factors) && !walk.holds(cast))
+        walk.report('overflow', node, `${walk.text(node).slice(0, 60)} need not fit its type`);
+      return;
+    }
     const narrow = [left, right].some((value) => bounded(walk, value, state));
     if (
       known ||
@@ -152,6 +160,13 @@ const sizeTaken: Readonly<Record<string, number>> = {
   kmalloc: 0,
   realloc: 1,
 };
+
+// What makes a sum or product of two narrow numbers a wide one.
+function castOf(walk: Walk, node: CNode, left: Value, right: Value, { facts }: State): CNode | undefined {
+  if (![left, right].every(({ number }) => number.symbol !== 0 && fits(walk.range(number, facts), intType)))
+    return undefined;
+  return [child(node, 'left'), child(node, 'right')].find((side) => side?.type === 'cast_expression');
+}
 
 function mayWrap(walk: Walk, a: Value, b: Value, state: State): boolean {
   if ([a, b].every(({ number }) => walk.sourceOf(number) === Source.own)) return false;
