@@ -1,11 +1,13 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 
-export interface WorkerPoolOptions {
+export interface WorkerPoolOptions<A> {
   /** Threads at most; each is started when there is something for it to do. */
   size: number;
   /** For one question. */
   seconds: number;
   resourceLimits?: ResourceLimits;
+  /** Whether a thread that gave this answer is to be replaced: it may hold what it does not give back. */
+  isSpent?: (answer: A) => boolean;
 }
 
 /** What a thread said, or why it said nothing. */
@@ -21,12 +23,12 @@ const startSeconds = 60;
  */
 export class WorkerPool<Q, A> {
   readonly #script: URL;
-  readonly #options: WorkerPoolOptions;
+  readonly #options: WorkerPoolOptions<A>;
   readonly #idle: Worker[] = [];
   readonly #waiting: Job<Q, A>[] = [];
   #threads = 0;
 
-  constructor(script: URL, options: WorkerPoolOptions) {
+  constructor(script: URL, options: WorkerPoolOptions<A>) {
     this.#script = script;
     this.#options = options;
   }
@@ -65,7 +67,12 @@ export class WorkerPool<Q, A> {
       worker.postMessage(question);
       answer = { answer: (await saidBy(worker, this.#options.seconds, signal)) as A };
       worker.unref();
-      this.#idle.push(worker);
+      if (this.#options.isSpent?.(answer.answer)) {
+        this.#threads--;
+        await worker.terminate();
+      } else {
+        this.#idle.push(worker);
+      }
     } catch (error) {
       answer = { failure: (error as Error).message };
       this.#threads--;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Phases } from '../phases.js';
 import { WorkerPool } from '../worker-pool.js';
 import { type Analysis, analyze, type EngineCost, type Language, loadEngine } from './analysis.js';
+import { parserMemory } from './syntax/cursor.js';
 
 /** Code for the engine; UTF-8. */
 export interface EngineQuestion {
@@ -17,12 +18,16 @@ export type EngineOutcome = (Analysis & { failure?: undefined }) | { failure: st
 interface Measured {
   outcome: EngineOutcome;
   cost: EngineCost;
+  /** Bytes that the parser of the thread holds, and keeps. */
+  memory: number;
 }
 
 // Milliseconds that the engine is at work before threads are started: starting them, and warming them up, takes about as long.
 const worthThreads = 1000;
 // Some hundred times what a large file takes.
 const seconds = 60;
+// What the parser takes for some megabytes of code that people write. Hostile code makes it take half a gigabyte.
+const worthKeeping = 128 * 2 ** 20;
 
 const script = new URL('./engine-worker.js', import.meta.url);
 let pool: WorkerPool<EngineQuestion, Measured> | undefined;
@@ -50,7 +55,11 @@ export async function analyzeMany(
     outcomes.push(taken(measured(sources[outcomes.length] as EngineQuestion)));
     spent += performance.now() - began;
     if (spent > worthThreads && availableParallelism() > 1 && isCompiled())
-      pool = new WorkerPool(script, { size: availableParallelism(), seconds });
+      pool = new WorkerPool(script, {
+        size: availableParallelism(),
+        seconds,
+        isSpent: ({ memory }: Measured) => memory > worthKeeping,
+      });
   }
   // A buffer of Node's may be a part of a larger one, which would be copied whole.
   const left = sources.slice(outcomes.length).map(({ code, language }) => ({ code: new Uint8Array(code), language }));
@@ -66,9 +75,13 @@ export async function analyzeMany(
 export function measured({ code, language }: EngineQuestion): Measured {
   const cost: EngineCost = { parse: 0, walk: 0, credit: 0 };
   try {
-    return { outcome: analyze(code, { language }, cost), cost };
+    return { outcome: analyze(code, { language }, cost), cost, memory: parserMemory() };
   } catch (error) {
-    return { outcome: { failure: `the engine failed: ${(error as Error).message}` }, cost };
+    return {
+      outcome: { failure: `the engine failed: ${(error as Error).message}` },
+      cost,
+      memory: parserMemory(),
+    };
   }
 }
 

@@ -2,9 +2,12 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { Language, Parser, TreeCursor } from 'web-tree-sitter';
-import { startParser } from '../../src/analysis/syntax/cursor.js';
+import { CParser } from '../../src/analysis/c/syntax.js';
+import { PythonParser } from '../../src/analysis/python/syntax.js';
+import { parserMemory, startParser } from '../../src/analysis/syntax/cursor.js';
 import { Grammar } from '../../src/analysis/syntax/grammar.js';
 import type { SyntaxNode } from '../../src/analysis/syntax/node.js';
+import type { Source } from '../../src/analysis/syntax/source.js';
 import { cases } from './cases.js';
 
 let grammar: Grammar;
@@ -49,6 +52,12 @@ function reference(text: string): Plain {
   return node;
 }
 
+function treeOf(text: string): SyntaxNode {
+  const root = grammar.parse(text);
+  if (root === null) throw new Error('no tree');
+  return root;
+}
+
 function plain({ type, start, end, field, operator, broken, children }: SyntaxNode): Plain {
   return { type, start, end, field, operator, broken, children: children.map(plain) };
 }
@@ -64,7 +73,7 @@ const corners = [
 ];
 
 test.each([...cases.map(({ code }) => code), ...corners])('the copy of a tree is the tree: %s', (code) => {
-  expect(plain(grammar.parse(code))).toEqual(reference(code));
+  expect(plain(treeOf(code))).toEqual(reference(code));
 });
 
 test('the copy of the tree of anything is that tree', () => {
@@ -73,7 +82,7 @@ test('the copy of the tree of anything is that tree', () => {
   fc.assert(
     fc.property(text, (parts) => {
       const code = parts.join('');
-      expect(plain(grammar.parse(code))).toEqual(reference(code));
+      expect(plain(treeOf(code))).toEqual(reference(code));
     }),
     { seed: 1, numRuns: 300 },
   );
@@ -88,9 +97,25 @@ test("the steps over a tree are in the module, or the library's where that had b
   expect((await again.startParser())(tree)).toBeInstanceOf(TreeCursor);
 });
 
+// Without a bound, the first takes all memory that a module can have, and nothing parses behind it.
+test('nothing is read of code that takes too many steps, and what follows it is read', async () => {
+  expect(parserMemory()).toBeGreaterThan(0);
+  const hostile: [{ parse(code: Uint8Array): Source }, string][] = [
+    [await CParser.load('cpp'), 'a<'.repeat(2 ** 20)],
+    [await CParser.load('c'), `int x = ${'(c)'.repeat(2 ** 20)};`],
+    [await PythonParser.load(), 'a.'.repeat(2 ** 20)],
+  ];
+  for (const [parser, code] of hostile) {
+    const { root, parseOk } = parser.parse(Buffer.from(code));
+    expect([parseOk, root.broken, root.children]).toEqual([false, true, []]);
+    expect(parser.parse(Buffer.from('x = 1;')).root.children).toHaveLength(1);
+  }
+  expect(parserMemory()).toBeLessThan(640 * 2 ** 20);
+});
+
 test('nesting without end is cut off, and broken', () => {
   const depth = (node: SyntaxNode): number => 1 + Math.max(0, ...node.children.map(depth));
-  const root = grammar.parse(`int x = ${'('.repeat(5000)}1${')'.repeat(5000)};`);
+  const root = treeOf(`int x = ${'('.repeat(5000)}1${')'.repeat(5000)};`);
   expect(root.broken).toBe(true);
   expect(depth(root)).toBeLessThan(1000);
 });

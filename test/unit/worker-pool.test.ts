@@ -30,6 +30,15 @@ describe('a thread that is lost fails its question alone, with the reason, and i
   });
 });
 
+test('a thread that is spent gives its answer and is replaced', async () => {
+  const isSpent = (answer: number): boolean => answer === 16;
+  const pool = new WorkerPool<number | string, number>(script, { size: 1, seconds: 20, isSpent });
+  const [first, second, square, third] = await pool.ask(['who', 'who', 4, 'who']);
+  expect(second).toEqual(first);
+  expect(square).toEqual({ answer: 16 });
+  expect(third?.answer).toBeGreaterThan(first?.answer as number);
+});
+
 test('a thread that dies while it has nothing to do is missed by nobody', async () => {
   const pool = new WorkerPool<number | string, number>(script, { size: 1, seconds: 20 });
   const [first] = await pool.ask(['who']);

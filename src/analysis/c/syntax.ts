@@ -1,6 +1,6 @@
 import { lower } from '../cpp/lower.js';
 import { type DecodedBytes, decodeBytes } from '../syntax/bytes.js';
-import { Grammar } from '../syntax/grammar.js';
+import { Grammar, unread } from '../syntax/grammar.js';
 import type { SyntaxNode } from '../syntax/node.js';
 import { Source } from '../syntax/source.js';
 import { closeBlocks, repair } from './repair.js';
@@ -35,7 +35,7 @@ export class CParser {
 
   /**
    * Parses code as it comes from a model. Code that was cut off inside a block is read up to its last whole statement, as if the open
-   * blocks ended there.
+   * blocks ended there. Of code that takes the parser too many steps nothing is read.
    */
   parse(code: Uint8Array): CSource {
     const decoded = decodeBytes(code);
@@ -49,11 +49,13 @@ export class CParser {
         return tree ?? undefined;
       },
     });
+    if (whole === null) return this.#source(decoded, unread(decoded.text), false);
     if (!whole.broken) return this.#source(decoded, whole, !cut && said === decoded.text);
     const { text, position } = repair(said, whole);
     if (text === said) return this.#source(decoded, whole, false);
     const repaired = this.#grammar.parse(text, { position });
-    return this.#source(decoded, brokenLength(repaired) <= brokenLength(whole) ? repaired : whole, false);
+    const better = repaired !== null && brokenLength(repaired) <= brokenLength(whole);
+    return this.#source(decoded, better ? repaired : whole, false);
   }
 
   #source(decoded: DecodedBytes, tree: CNode, parseOk: boolean): CSource {

@@ -1,5 +1,5 @@
 import { decodeBytes } from '../syntax/bytes.js';
-import { Grammar } from '../syntax/grammar.js';
+import { Grammar, unread } from '../syntax/grammar.js';
 import { Source } from '../syntax/source.js';
 
 let shared: Promise<PythonParser> | undefined;
@@ -18,14 +18,15 @@ export class PythonParser {
     return shared;
   }
 
-  /** Parses code as it comes from a model. Code that was cut off is read up to its last whole line. */
+  /** Parses code as it comes from a model. Code that was cut off is read up to its last whole line; nothing, of code that takes too many steps. */
   parse(code: Uint8Array): Source {
     const decoded = decodeBytes(code);
     const text = withoutRemarks(decoded.text);
     const whole = this.#grammar.parse(text);
+    if (whole === null) return new Source(decoded, unread(text), false);
     if (!whole.broken) return new Source(decoded, whole, true);
     const kept = wholeLines(text);
-    return new Source(decoded, kept === text ? whole : this.#grammar.parse(kept), false);
+    return new Source(decoded, (kept === text ? null : this.#grammar.parse(kept)) ?? whole, false);
   }
 }
 

@@ -19,6 +19,8 @@ export type Cursor = Pick<
  * tree. They read the cursor from the module's transfer buffer and leave it there.
  */
 interface Steps {
+  /** Its memory. */
+  readonly HEAP8: Int8Array;
   _ts_tree_root_node_wasm(tree: number): void;
   _ts_tree_cursor_new_wasm(tree: number): void;
   _ts_tree_cursor_delete_wasm(tree: number): void;
@@ -32,7 +34,7 @@ interface Steps {
   _ts_tree_cursor_goto_parent_wasm(tree: number): number;
 }
 
-const names: readonly (keyof Steps)[] = [
+const names: readonly Exclude<keyof Steps, 'HEAP8'>[] = [
   '_ts_tree_root_node_wasm',
   '_ts_tree_cursor_new_wasm',
   '_ts_tree_cursor_delete_wasm',
@@ -46,6 +48,8 @@ const names: readonly (keyof Steps)[] = [
   '_ts_tree_cursor_goto_parent_wasm',
 ];
 
+// Emscripten makes the object that it is given the module. It stays empty where the module had been started before.
+const module: Partial<Steps> = {};
 let started: Promise<(tree: Tree) => Cursor> | undefined;
 
 /** Starts the parser's module, once a process. @returns What gives the cursor at the root of a tree. */
@@ -55,10 +59,13 @@ export function startParser(): Promise<(tree: Tree) => Cursor> {
 }
 
 async function start(): Promise<(tree: Tree) => Cursor> {
-  // Emscripten makes the object that it is given the module. It stays empty where the module had been started before.
-  const module: Partial<Steps> = {};
   await Parser.init(module);
   return hasSteps(module) ? (tree) => new DirectCursor(module, tree) : (tree) => tree.walk();
+}
+
+/** Bytes of memory of the parser's module, which never become fewer; 0 where they are not known. */
+export function parserMemory(): number {
+  return module.HEAP8?.length ?? 0;
 }
 
 function hasSteps(module: Partial<Steps>): module is Steps {

@@ -81,25 +81,34 @@ export class Grammar {
   }
 
   /**
-   * The tree of a text of any kind: what is broken is marked so. A broken one is not even copied where `instead` gives another.
+   * The tree of a text of any kind: what is broken is marked so. A broken one is not even copied where `instead` gives another. Null for
+   * a text that takes more than two million steps, see {@link patience}.
    *
    * @param position - Where a position of the text is in the code that it was made from.
    */
   parse(
     text: string,
     { position, instead }: { position?: (at: number) => number; instead?: () => SyntaxNode | undefined } = {},
-  ): SyntaxNode {
-    return this.#read<SyntaxNode>(text, () => instead?.(), position);
+  ): SyntaxNode | null {
+    return this.#read(text, () => instead?.(), position);
   }
 
-  /** The tree of a text that parses; null for one that does not. */
+  /** The tree of a text that parses; null for any other. */
   parseWhole(text: string): SyntaxNode | null {
-    return this.#read<null>(text, () => null);
+    return this.#read(text, () => null);
   }
 
-  #read<T>(text: string, onBroken: () => T | undefined, position?: (at: number) => number): SyntaxNode | T {
-    const tree = this.#parser.parse(text);
-    if (tree === null) throw new SrcodeError('ERR_INTERNAL', 'The parser gave no tree.');
+  #read(
+    text: string,
+    onBroken: () => SyntaxNode | null | undefined,
+    position?: (at: number) => number,
+  ): SyntaxNode | null {
+    let looks = 0;
+    const tree = this.#parser.parse(text, null, { progressCallback: () => ++looks > patience });
+    if (tree === null) {
+      this.#parser.reset();
+      return null;
+    }
     try {
       const broken = tree.rootNode.hasError;
       const other = broken ? onBroken() : undefined;
@@ -114,6 +123,20 @@ export class Grammar {
     }
   }
 }
+
+/** The tree of a text that no tree was made of. */
+export function unread({ length }: string): SyntaxNode {
+  return {
+    ...{ type: 'ERROR', start: 0, end: length, field: null, children: none, parent: null },
+    ...{ operator: '', broken: true, text: undefined },
+  };
+}
+
+/**
+ * Looks at the parser, one in 100 of its steps, until it is stopped. A module never gives memory back, ends the process's parsing for good
+ * when it has none left, and takes up to 24 kB for 100 steps: two million are half a gigabyte. Code that people write takes one step a byte.
+ */
+const patience = 20_000;
 
 /**
  * Copies a tree into plain data. A call into the parser's module costs more than all that is done with its answer, so what the numbers
