@@ -283,7 +283,10 @@ export const cases: Case[] = [
   {
     name: "a thread's lock",
     code: 'int n; pthread_mutex_t l; void *work(void *a) { pthread_mutex_lock(&l); n++; pthread_mutex_unlock(&l); return NULL; } int f(void) { pthread_t x; return pthread_create(&x, NULL, work, NULL); }',
-    spans: [['lock', 'pthread_mutex_lock(&l)']],
+    spans: [
+      ['lock', 'pthread_mutex_lock(&l)'],
+      ['lock', 'pthread_mutex_unlock(&l)'],
+    ],
   },
   {
     name: 'a thread without a lock',
@@ -842,5 +845,49 @@ export const cases: Case[] = [
   {
     name: 'a process for each request, waited for',
     code: 'void f(int s) { while (1) { int c = accept(s, 0, 0); pid_t p = fork(); if (p == 0) _exit(c); waitpid(p, NULL, 0); } }',
+  },
+  {
+    name: 'a mutex that is unlocked on every way out',
+    code: 'int used; pthread_mutex_t m; int f(int n) { pthread_mutex_lock(&m); if (n > 9) { pthread_mutex_unlock(&m); return -1; } used = n; pthread_mutex_unlock(&m); return 0; }',
+    spans: [
+      ['lock', 'pthread_mutex_lock(&m)'],
+      ['lock', 'pthread_mutex_unlock(&m)'],
+      ['lock', 'pthread_mutex_unlock(&m)'],
+    ],
+  },
+  {
+    name: 'a mutex that is locked still on one way out',
+    code: 'int used; pthread_mutex_t m; int f(int n) { pthread_mutex_lock(&m); if (n > 9) return -1; used = n; pthread_mutex_unlock(&m); return 0; }',
+    findings: [['unpaired-lock', 'return -1;']],
+    spans: [
+      ['lock', 'pthread_mutex_lock(&m)'],
+      ['lock', 'pthread_mutex_unlock(&m)'],
+    ],
+  },
+  {
+    name: 'a mutex that nothing locked',
+    code: 'int f(struct q *q) { int n = q->n; pthread_mutex_unlock(&q->m); return n; }',
+    findings: [['unpaired-lock', 'pthread_mutex_unlock(&q->m)']],
+  },
+  {
+    name: 'a mutex locked on one way, and unlocked on that',
+    code: 'void f(struct q *q, int k) { if (k) pthread_mutex_lock(&q->m); q->n = 1; if (k) pthread_mutex_unlock(&q->m); }',
+    spans: [
+      ['lock', 'pthread_mutex_lock(&q->m)'],
+      ['lock', 'pthread_mutex_unlock(&q->m)'],
+    ],
+  },
+  {
+    name: 'a function that locks for others',
+    code: 'void queue_lock(struct q *q) { pthread_mutex_lock(&q->m); }',
+  },
+  {
+    name: 'a mutex that one may have got',
+    code: 'int f(struct q *q) { if (pthread_mutex_trylock(&q->m) != 0) return 0; q->n = 1; pthread_mutex_unlock(&q->m); return 1; }',
+  },
+  {
+    name: 'a mutex unlocked by what is called with it locked',
+    code: 'static void done(struct q *q) { q->n = 0; pthread_mutex_unlock(&q->m); } void f(struct q *q) { pthread_mutex_lock(&q->m); done(q); }',
+    spans: [['lock', 'pthread_mutex_lock(&q->m)']],
   },
 ];
