@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type LlmConfig, llmSchema } from '../../src/config/llm.js';
@@ -326,6 +327,15 @@ describe('the budget', () => {
   });
 });
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('reading', () => {
   test('an object is taken whatever stands round it, but never one of several', () => {
     const value = { a: '}{"', b: { c: [1] } };
@@ -341,6 +351,68 @@ describe('reading', () => {
     }
     expect(jsonObject(`The code says ${json}, but: {"a": 1}`)).toEqual({ problem: 'it holds 2 JSON objects' });
     for (const text of ['', '[1]', '{"a": 1', 'null', '{a: 1}']) expect(jsonObject(text)).toHaveProperty('problem');
+  });
+
+  test('the objects of any text are those that JSON.parse takes, the outer before the inner', () => {
+    const count = (text: string): number => {
+      let found = 0;
+      for (let start = 0; start < text.length; start++) {
+        if (text[start] !== '{') continue;
+        const ends = Array.from(text, (_, end) => end + 1).filter((end) => end > start && text[end - 1] === '}');
+        const end = ends.find((end) => isJson(text.slice(start, end)));
+        if (end === undefined) continue;
+        found++;
+        start = end - 1;
+      }
+      return found;
+    };
+    const pieces = [
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      ':',
+      ',',
+      '"a":',
+      '1',
+      '-0.5e+3',
+      '01',
+      'true',
+      'nul',
+      ' ',
+      '\n',
+      '\\',
+      '\\u00e9',
+      'ü',
+    ];
+    const wholes = ['{"a":1}', '{}', '"x{"', '{"b":[{},"}"]}'];
+    const texts = fc.array(fc.constantFrom(...pieces, ...wholes, ...wholes), { maxLength: 14 });
+    const both = (text: string): [number, number] => {
+      const found = jsonObject(`. ${text}`);
+      const said = 'value' in found ? 1 : Number(/\d+/.exec(found.problem) ?? 0);
+      return [said, count(text)];
+    };
+    fc.assert(
+      fc.property(texts, (parts) => {
+        const [said, counted] = both(parts.join(''));
+        expect(said).toBe(counted);
+      }),
+      { seed: 1, numRuns: 3000 },
+    );
+  });
+
+  // Looking from every brace to where it fails would take hours.
+  test.each([
+    ['braces', '{', ''],
+    ['objects without an end', '{"a":', ''],
+    ['objects that all fail at the end of the inner', '{"a":', '}x'],
+    ['braces in strings', '{"', ''],
+    ['lists', '{"a":[', ']'],
+  ])('a text of megabytes is looked through twice at most: %s', (_, open, close) => {
+    const times = 1_000_000;
+    const text = `. ${open.repeat(times)}${close.repeat(times)}`;
+    expect(jsonObject(text)).toHaveProperty('problem');
   });
 
   test('Retry-After is seconds or a date', () => {
