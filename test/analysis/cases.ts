@@ -890,4 +890,38 @@ export const cases: Case[] = [
     code: 'static void done(struct q *q) { q->n = 0; pthread_mutex_unlock(&q->m); } void f(struct q *q) { pthread_mutex_lock(&q->m); done(q); }',
     spans: [['lock', 'pthread_mutex_lock(&q->m)']],
   },
+  {
+    name: 'a number, if there is one, and where it ends, in two steps',
+    code: "int f(const char *t, long *v) { char *e; *v = strtol(t, &e, 10); if (e == t) return -1; if (*e != '\\0') return -1; return 0; }",
+    spans: [
+      ['parse', 'if (e == t) return -1;'],
+      ['parse', "if (*e != '\\0') return -1;"],
+    ],
+  },
+  {
+    name: 'a number, wherever the text goes on',
+    code: 'int f(const char *t, long *v) { char *e; *v = strtol(t, &e, 10); if (e == t) return -1; return 0; }',
+    findings: [['unchecked-number', 'strtol(t, &e, 10)']],
+  },
+  {
+    name: 'a number, or a text without one',
+    code: "int f(const char *t, long *v) { char *e; *v = strtol(t, &e, 10); if (*e != '\\0') return -1; return 0; }",
+    findings: [['empty-number', 'strtol(t, &e, 10)']],
+    spans: [['parse', "if (*e != '\\0') return -1;"]],
+  },
+  {
+    name: 'a number of a text that is not empty',
+    code: "int f(const char *t, long *v) { char *e; if (t[0] == '\\0') return -1; *v = strtol(t, &e, 10); if (*e != '\\0') return -1; return 0; }",
+    spans: [['parse', "if (*e != '\\0') return -1;"]],
+  },
+  {
+    name: 'a number that is more than zero',
+    code: "long f(const char *t) { char *e; long v = strtol(t, &e, 10); if (*e != '\\0' || v <= 0) return 1; return v; }",
+    findings: [['empty-number', 'strtol(t, &e, 10)']],
+    spans: [['parse', "if (*e != '\\0' || v <= 0) return 1;"]],
+  },
+  {
+    name: 'numbers one after another',
+    code: 'long f(const char *t) { char *e; long s = 0; for (;;) { long v = strtol(t, &e, 10); if (e == t) break; s ^= v; t = e; } return s; }',
+  },
 ];

@@ -142,7 +142,7 @@ export function compare(
   nodes: readonly CNode[] = [],
 ): void {
   const { facts } = state;
-  attend(walk, [a, b], nodes, state);
+  attend(walk, [a, b], nodes, state, operator);
   if (nodes.length > 0) outcome(walk, operator, a, b, state);
   if (isPointer(a) || isPointer(b) || a.type.kind === 'unknown') {
     const [n1, n2] = [walk.isNull(a, facts), walk.isNull(b, facts)];

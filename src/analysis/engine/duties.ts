@@ -13,38 +13,67 @@ export function owe(walk: Walk, rule: string, origin: Origin, symbol: number, st
 /** Duties that no test meets: what is opened has to be closed. */
 export const unclosed = 'unclosed';
 
+/** Whether anything was read as a number, and whether that was all of the text: what to compare the end with, and what is there. */
+export const unread: { readonly start: string; readonly rest: string } = { start: 'unread start', rest: 'unread rest' };
+
 /**
  * A test of values meets the duty to test what they stand for.
  * @param nodes - Both sides, as written: `*end` tests what `end` is.
+ * @param operator - What holds between them. Where an end that has not moved, or what it leads to, says that there is no number, nothing
+ *   more is asked of it.
  */
-export function attend(walk: Walk, values: readonly Value[], nodes: readonly CNode[], state: State): void {
+export function attend(
+  walk: Walk,
+  values: readonly Value[],
+  nodes: readonly CNode[],
+  state: State,
+  operator = '',
+): void {
   if (!walk.heeded || state.duties.size === 0) return;
-  let seen: Set<number> | undefined;
-  for (const [key, duty] of [...state.duties]) {
-    if (duty.rule === unclosed) continue;
-    seen ??= new Set([...values.flatMap(coveredBy), ...mentioned(walk, nodes, state)]);
-    if (!seen.has(duty.symbol) && !(duty.rule === 'unchecked-number' && seen.has(errno))) continue;
+  let seen: Seen | undefined;
+  for (const [key, { rule, symbol }] of [...state.duties]) {
+    if (rule === unclosed) continue;
+    seen ??= look(walk, values, nodes, state);
+    const [itself, through] = [seen.itself.has(symbol), seen.through.has(symbol)];
+    const met =
+      rule === unread.rest
+        ? through || (itself && operator === '==')
+        : rule === unread.start
+          ? (itself && !through) || (through && operator === '!=')
+          : itself || through || (rule === 'unchecked-number' && seen.errno);
+    if (!met) continue;
     state.duties.delete(key);
     state.facts.matter();
   }
 }
 
-/** Stands for a test of `errno`, which has no symbol. */
-const errno = -1;
+/** What a condition looks at: the symbols, what pointers of theirs lead to, and `errno`, which has no symbol. */
+interface Seen {
+  readonly itself: Set<number>;
+  readonly through: Set<number>;
+  errno: boolean;
+}
 
-function mentioned(walk: Walk, nodes: readonly CNode[], state: State): number[] {
-  const found: number[] = [];
+function look(walk: Walk, values: readonly Value[], nodes: readonly CNode[], state: State): Seen {
+  const seen: Seen = { itself: new Set(values.flatMap(coveredBy)), through: new Set(), errno: false };
   for (const node of nodes) {
     for (const at of descendants(node)) {
       if (at.type !== 'identifier') continue;
       const name = walk.text(at);
       const variable = walk.lookup(name);
       const value = variable === undefined ? undefined : state.store.get(variable.key);
-      if (value !== undefined) found.push(...coveredBy(value));
-      else if (name === 'errno') found.push(errno);
+      if (value === undefined) seen.errno ||= name === 'errno';
+      else for (const symbol of coveredBy(value)) seen[follows(at, node) ? 'through' : 'itself'].add(symbol);
     }
   }
-  return found;
+  return seen;
+}
+
+// Whether what a name leads to is looked at: `*end`, `end[0]`, `strcmp(end, "")`.
+function follows(name: CNode, whole: CNode): boolean {
+  for (let at = name; at !== whole && at.parent !== null; at = at.parent)
+    if (/^(pointer_expression|subscript_expression|argument_list)$/.test(at.parent.type)) return true;
+  return false;
 }
 
 /** Ends the duties towards what a value stands for: it was closed, or given to somebody else. Whether there was one. */

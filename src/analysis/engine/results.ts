@@ -1,7 +1,7 @@
 import { type Names, names } from '../names.js';
-import { owe, settle, unclosed } from './duties.js';
+import { owe, settle, unclosed, unread } from './duties.js';
 import { isFiller } from './functions.js';
-import type { CallEvent } from './rule.js';
+import type { Argument, CallEvent } from './rule.js';
 import type { Origin, State, Value } from './values.js';
 import type { Walk } from './walk.js';
 
@@ -103,8 +103,10 @@ export function leaveDuties(
     const region = end?.value.targets[0]?.region;
     const rest = region === undefined ? undefined : state.store.get(region.id);
     // Whose end is the caller's is the caller's to test.
-    if (rest !== undefined) owe(walk, 'unchecked-number', origin, rest.number.symbol, state);
-    else if (end !== undefined && walk.isNull(end.value, state.facts) === 'yes')
+    if (rest !== undefined) {
+      for (const rule of ['unchecked-number', unread.rest]) owe(walk, rule, origin, rest.number.symbol, state);
+      if (!lookedAt(walk, args[0])) owe(walk, unread.start, origin, rest.number.symbol, state);
+    } else if (end !== undefined && walk.isNull(end.value, state.facts) === 'yes')
       owe(walk, 'unchecked-number', origin, symbol, state);
   }
   if (filled.length > 0) {
@@ -114,6 +116,16 @@ export function leaveDuties(
       if (value !== undefined) state.store.set(key, { ...value, awaits });
     }
   }
+}
+
+// Whether anything before looks at the text's first character or its length: it need not be empty then.
+function lookedAt(walk: Walk, text: Argument | undefined): boolean {
+  if (text === undefined) return false;
+  const name = walk.text(text.node);
+  const before = walk.text({ start: walk.frame.function.node.start, end: text.node.start });
+  return [`${name}[0]`, `!*${name}`, `*${name} ==`, `*${name} !=`, `strlen(${name})`].some((look) =>
+    before.includes(look),
+  );
 }
 
 /** Whether a value is there only if a call succeeded that this path has not tested. */

@@ -1,6 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
 import { negated } from '../engine/arithmetic.js';
-import { owed, settle } from '../engine/duties.js';
+import { owed, settle, unread } from '../engine/duties.js';
 import { nullable, readsText } from '../engine/functions.js';
 import { coveredBy } from '../engine/joins.js';
 import { awaited, mustSucceed, opens } from '../engine/results.js';
@@ -47,7 +47,15 @@ export const unchecked: RuleFamily = {
       cwe: 'CWE-20',
       kind: 'parse',
       finds: 'a number of strtol and its like taken without a look at where it ends',
-      discharge: 'a test of the end pointer or of errno; without an end pointer, of the number',
+      discharge: 'a test of what the end pointer leads to, or of errno; without an end pointer, of the number',
+    },
+    {
+      id: 'empty-number',
+      cwe: 'CWE-20',
+      kind: 'parse',
+      finds: 'zero taken for a number, as strtol and its like give it for a text without one',
+      discharge:
+        'a comparison of the end pointer with the start; a test that the text is not empty, or the number not zero',
     },
     {
       id: 'truncated-text',
@@ -102,15 +110,24 @@ export const unchecked: RuleFamily = {
 
   assign(_walk, { key, value, state }) {
     // Whoever reads it there has the result to test.
-    if (state.duties.size > 0 && /^[*@]|\./.test(key))
-      for (const rule of ['ignored-result', 'unchecked-number']) settle(rule, value, state);
+    if (state.duties.size === 0) return;
+    if (/^[*@]|\./.test(key))
+      for (const rule of ['ignored-result', 'unchecked-number', unread.start]) settle(rule, value, state);
+    // `at = end;`: what comes next is read on.
+    settle(unread.rest, value, state);
   },
 
   leave(walk, { value, frame, state }) {
-    for (const { rule, origin, symbol } of owed(state, frame.id)) {
+    const duties = owed(state, frame.id);
+    const due = (rule: string, of: Origin): boolean => duties.some((duty) => duty.rule === rule && duty.origin === of);
+    for (const { rule, origin, symbol } of duties) {
       if (value !== null && coveredBy(value).includes(symbol)) continue;
       if (rule === 'unchecked-number')
         walk.report(rule, origin.node, `nothing tests whether ${origin.callee} read a number`);
+      else if (rule === unread.start && !due(unread.rest, origin) && mayBeZero(origin, state))
+        walk.report('empty-number', origin.node, `text without a number is zero to ${origin.callee}`);
+      else if (rule === unread.rest && !due(unread.start, origin) && !due('unchecked-number', origin))
+        walk.report('unchecked-number', origin.node, `nothing looks at what ${origin.callee} left of the text`);
       // Behind a join a variable may stand for another result.
       else if (rule === 'ignored-result' && (!isKept(origin.node) || holds(symbol, state))) ignored(walk, origin);
     }
@@ -146,6 +163,16 @@ const whole: Readonly<Record<string, number>> = {
   mysql_query: 1,
   PQexec: 1,
 };
+
+// Whether the number may be what is given where there is none.
+function mayBeZero({ node }: Origin, { store, facts }: State): boolean {
+  for (const { number, origin } of store.values()) {
+    if (origin?.node !== node || number.symbol === 0) continue;
+    const { lo, hi } = facts.range(number.symbol) ?? { lo: -Infinity, hi: Infinity };
+    if (lo > 0 || hi <= 0 || facts.has(`ne:${number.symbol}:0`)) return false;
+  }
+  return true;
+}
 
 function ignored(walk: Walk, { node, callee }: Origin): void {
   walk.report('ignored-result', node, `${callee} may fail, and nothing looks at its result`);
