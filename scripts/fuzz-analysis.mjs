@@ -4,7 +4,9 @@
 //   node scripts/fuzz-analysis.mjs --corpus test/analysis/fuzz-corpus --inputs 200
 //   node scripts/fuzz-analysis.mjs --seed 1 --only 4711 [the same files]       prints that input, and what is said of it
 //
-// Files are code to mutate, beside what the repository makes itself. Exit code 1 when something failed; what failed is in FOLDER, made small.
+// Files are code to mutate, beside what the repository makes itself. Exit code 1 when something failed; what failed is in FOLDER, made small,
+// and in FOLDER/report.json, as far as the run has come: a process that dies, hangs or does not start is a failure, and another goes on.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -31,14 +33,18 @@ const seeds = [...positionals.flatMap(seedsIn), ...ownSeeds(seed, language)];
 const started = Date.now();
 const until = started + Number(values.seconds ?? (values.inputs === undefined ? 60 : 1e9)) * 1000;
 const failures = new Map();
-const sums = { inputs: 0, bytes: 0, cpu: 0, rss: [], slowest: { analyze: 0 } };
+const sums = { inputs: 0, bytes: 0, cpu: 0, processes: 0, rss: [], slowest: { analyze: 0 } };
+const commit = commitOf();
 const prober = new Prober();
 
 if (values.only !== undefined) await showOnly(Number(values.only));
 else {
   if (values.corpus !== undefined) await replay(values.corpus);
   await fuzz(Number(values.from), Number(values.inputs ?? Infinity));
-  for (const failure of failures.values()) if (out !== undefined) await save(failure);
+  if (out !== undefined) {
+    for (const failure of failures.values())
+      await save(failure).catch((error) => console.error(`${failure.key} is not made small: ${error.message}`));
+  }
 }
 prober.stop();
 process.exitCode = failures.size > 0 ? 1 : 0;
@@ -104,19 +110,19 @@ async function fuzz(from, count) {
   let ended = 0;
   const fuzzed = new Fuzzed((message) => {
     const { failure, done, gone, at, end, detail } = message;
-    if (failure) note({ ...failure, code: inputOf({ seed, language, seeds }, failure.index).code });
+    if (message.cpu !== undefined) sums.cpu = ended + message.cpu;
+    if (failure) note({ ...failure, code: codeOf(failure.index) });
     if (done !== undefined) {
       next = done + 1;
       sums.inputs++;
       sums.bytes += message.bytes;
-      sums.cpu = ended + message.cpu;
       if (message.times.analyze > sums.slowest.analyze)
         sums.slowest = { ...message.times, index: done, bytes: message.bytes };
       if (done % 1000 === 999) tell(message);
     }
     if (gone !== undefined) {
       const index = at ?? next;
-      note({ key: gone, detail, index, what: 'process', code: inputOf({ seed, language, seeds }, index).code });
+      note({ key: gone, detail, index, what: 'process', code: codeOf(index) });
       sums.inputs++;
       next = index + 1;
     }
@@ -126,7 +132,16 @@ async function fuzz(from, count) {
     const over = new Promise((resolve) => {
       settle = resolve;
     });
-    await fuzzed.start();
+    try {
+      await fuzzed.start();
+    } catch (error) {
+      // Where none ever started there is nothing to fuzz.
+      if (sums.processes === 0) throw error;
+      note({ key: 'crash: at the start', detail: error.message, index: next, what: 'process', code: codeOf(next) });
+      await new Promise((resolve) => setTimeout(resolve, 10_000));
+      continue;
+    }
+    sums.processes++;
     fuzzed.say({ range: { seed, language, seeds, from: next, to: Math.min(to, Number.MAX_SAFE_INTEGER) } });
     await Promise.race([
       over,
@@ -135,21 +150,86 @@ async function fuzz(from, count) {
     ended = sums.cpu;
     fuzzed.stop();
   }
-  const minutes = ((Date.now() - started) / 60_000).toFixed(1);
+  const seen = report();
   console.log(
-    `${sums.inputs} inputs (${language}, seed ${seed}, ${from} to ${next - 1}), ${(sums.bytes / 1e6).toFixed(1)} MB, in ${minutes} minutes, ` +
-      `${(sums.cpu / 3_600_000).toFixed(3)} CPU-hours; ${failures.size} distinct failures`,
+    `${sums.inputs} inputs (${language}, seed ${seed}, ${from} to ${next - 1}), ${(sums.bytes / 1e6).toFixed(1)} MB, in ${seen.minutes} minutes, ` +
+      `${seen.cpuHours} CPU-hours at ${commit}; ${failures.size} distinct failures`,
+  );
+  console.log(
+    `  ${seen.crashes} crashes, ${seen.hangs} hangs, ${seen.outside} outside the text, ${seen.other} others; ${sums.processes} processes`,
   );
   for (const { key, count, index } of failures.values()) console.log(`  ${count} × ${key} (first: ${index})`);
-  console.log('  slowest:', JSON.stringify(sums.slowest), ' RSS (MB) by 1000 inputs:', sums.rss.join(' '));
+  console.log(
+    '  slowest:',
+    JSON.stringify(sums.slowest),
+    ' RSS (MB) by 1000 inputs:',
+    sums.rss.map(({ mb }) => mb).join(' '),
+  );
 }
 
-function tell({ rss, cpu }) {
-  sums.rss.push(Math.round(rss / 2 ** 20));
+/** The code of an input; none where making it fails, too. */
+function codeOf(index) {
+  try {
+    return inputOf({ seed, language, seeds }, index).code;
+  } catch (error) {
+    console.error(`input ${index} cannot be made: ${error.message}`);
+    return Buffer.alloc(0);
+  }
+}
+
+function minutes() {
+  return Number(((Date.now() - started) / 60_000).toFixed(1));
+}
+
+function tell({ rss }) {
+  sums.rss.push({ inputs: sums.inputs, minutes: minutes(), mb: Math.round(rss / 2 ** 20) });
+  report();
   if (sums.rss.length % 5 === 0)
     console.log(
-      `${sums.inputs} inputs, ${(cpu / 1000).toFixed(0)} CPU-s, RSS ${sums.rss.at(-1)} MB, ${failures.size} distinct failures`,
+      `${sums.inputs} inputs, ${(sums.cpu / 1000).toFixed(0)} CPU-s, RSS ${sums.rss.at(-1).mb} MB, ${failures.size} distinct failures`,
     );
+}
+
+/** What has been seen so far, in FOLDER/report.json, too. */
+function report() {
+  const kinds = { crashes: 0, hangs: 0, outside: 0, other: 0 };
+  for (const { key, count } of failures.values()) {
+    if (/^crash/.test(key)) kinds.crashes += count;
+    else if (/^(hang|slow)/.test(key)) kinds.hangs += count;
+    else if (/inside the text|cuts a character/.test(key)) kinds.outside += count;
+    else kinds.other += count;
+  }
+  const { cpu, rss, ...rest } = sums;
+  const seen = {
+    ...{
+      commit,
+      language,
+      seed,
+      minutes: minutes(),
+      cpuHours: Number((cpu / 3_600_000).toFixed(3)),
+      ...rest,
+      ...kinds,
+    },
+    failures: [...failures.values()].map(({ key, count, index, what, detail, code }) => {
+      return { key, count, index, what, bytes: code.length, detail };
+    }),
+    rss,
+  };
+  if (out !== undefined) {
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, 'report.json'), `${JSON.stringify(seen, null, 2)}\n`);
+  }
+  return seen;
+}
+
+/** The commit of the working tree, which `dist` was built from, with a mark where files were changed. */
+function commitOf() {
+  try {
+    const options = { cwd: import.meta.dirname, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    return execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], options).trim();
+  } catch {
+    return 'unknown';
+  }
 }
 
 async function save({ key, detail, index, what, code, count }) {

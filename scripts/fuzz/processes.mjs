@@ -6,6 +6,8 @@ import { allowed } from './checks.mjs';
 
 const program = join(import.meta.dirname, 'child.mjs');
 const ticks = 100;
+/** Milliseconds without a word, on a machine however busy. */
+const silence = 600_000;
 
 /** CPU seconds of a process so far; undefined when it is gone. */
 function cpuOf(pid) {
@@ -23,6 +25,8 @@ export class Fuzzed {
   #hear;
   #at;
   #killed = false;
+  /** When it last said something. */
+  #since = 0;
   /** CPU milliseconds of all processes that ended, and of this one as far as known. */
   cpu = 0;
   #watch;
@@ -40,6 +44,8 @@ export class Fuzzed {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child = child;
+    // A message to one that has just died is no error of ours.
+    child.on('error', () => {});
     let complaint = '';
     child.stderr.on('data', (data) => {
       complaint = (complaint + data).slice(-4000);
@@ -49,6 +55,7 @@ export class Fuzzed {
       child.on('message', (message) => {
         if (message.ready) resolve();
         if (message.at !== undefined) this.#at = message;
+        this.#since = Date.now();
         if (message.cpu !== undefined) this.cpu = message.cpu;
         if (message.done !== undefined || message.answer !== undefined) this.#at = undefined;
         if (!message.ready) this.#hear(message);
@@ -64,7 +71,10 @@ export class Fuzzed {
     });
     this.#watch = setInterval(() => {
       const now = this.#at && cpuOf(child.pid);
-      if (now === undefined || now * 1000 - this.#at.cpu < 1.5 * allowed(this.#at.length)) return;
+      if (now === undefined) return;
+      const ran = now * 1000 - this.#at.cpu;
+      // One that waits for nothing takes no CPU time.
+      if (ran < 1.5 * allowed(this.#at.length) && Date.now() - this.#since < silence) return;
       this.#killed = true;
       child.kill('SIGKILL');
     }, 200);
