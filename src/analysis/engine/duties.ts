@@ -31,7 +31,7 @@ export function attend(
 ): void {
   if (!walk.heeded || state.duties.size === 0) return;
   let seen: Seen | undefined;
-  for (const [key, { rule, symbol }] of [...state.duties]) {
+  for (const [key, { rule, symbol, origin }] of [...state.duties]) {
     if (rule === unclosed) continue;
     seen ??= look(walk, values, nodes, state);
     const [itself, through] = [seen.itself.has(symbol), seen.through.has(symbol)];
@@ -39,11 +39,30 @@ export function attend(
       rule === unread.rest
         ? through || (itself && operator === '==')
         : rule === unread.start
-          ? (itself && !through) || (through && operator === '!=')
+          ? (itself && !through) || (through && operator === '!=') || isNoZero(walk, values, operator, origin, state)
           : itself || through || (rule === 'unchecked-number' && seen.errno);
     if (!met) continue;
     state.duties.delete(key);
     state.facts.matter();
+  }
+}
+
+// Whether the number that a call gave is compared just at zero, or is another one than zero if the comparison holds.
+function isNoZero(walk: Walk, values: readonly Value[], operator: string, { node }: Origin, state: State): boolean {
+  const [number, other] = values;
+  if (number?.origin?.node !== node || other === undefined) return false;
+  const { lo, hi } = walk.range(other.number, state.facts);
+  switch (operator) {
+    case '>':
+      return lo >= 0;
+    case '>=':
+      return lo >= 1;
+    case '<':
+      return hi <= 1;
+    case '<=':
+      return hi <= 0;
+    default:
+      return lo === 0 && hi === 0;
   }
 }
 

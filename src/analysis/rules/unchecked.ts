@@ -58,6 +58,13 @@ export const unchecked: RuleFamily = {
         'a comparison of the end pointer with the start; a test that the text is not empty, or the number not zero',
     },
     {
+      id: 'rest-of-number',
+      cwe: 'CWE-20',
+      kind: 'parse',
+      finds: 'a number that strtol and its like take from the start of a text, whatever comes behind it',
+      discharge: 'a test of what the end pointer leads to; what is read on from there',
+    },
+    {
       id: 'truncated-text',
       cwe: 'CWE-252',
       kind: 'truncation',
@@ -127,7 +134,7 @@ export const unchecked: RuleFamily = {
       else if (rule === unread.start && !due(unread.rest, origin) && mayBeZero(origin, state))
         walk.report('empty-number', origin.node, `text without a number is zero to ${origin.callee}`);
       else if (rule === unread.rest && !due(unread.start, origin) && !due('unchecked-number', origin))
-        walk.report('unchecked-number', origin.node, `nothing looks at what ${origin.callee} left of the text`);
+        walk.report('rest-of-number', origin.node, `nothing looks at what ${origin.callee} left of the text`);
       // Behind a join a variable may stand for another result.
       else if (rule === 'ignored-result' && (!isKept(origin.node) || holds(symbol, state))) ignored(walk, origin);
     }
