@@ -1,5 +1,6 @@
 import { characters as charactersOf, literal } from '../c/literals.js';
 import type { CNode } from '../c/syntax.js';
+import { alone } from '../names.js';
 import type { Program } from './program.js';
 import { pointerTo } from './symbols.js';
 import { type CType, charType, intType, longType } from './types.js';
@@ -11,7 +12,7 @@ export function numberLiteral(walk: Walk, text: string): Value {
   if (kept !== undefined) return kept;
   if (numbers.size === 4096) numbers.clear();
   const value = numberOf(walk, text);
-  numbers.set(text, value);
+  numbers.set(alone(text), value);
   return value;
 }
 
