@@ -845,6 +845,7 @@ export const cases: Case[] = [
   {
     name: 'a process for each request, waited for',
     code: 'void f(int s) { while (1) { int c = accept(s, 0, 0); pid_t p = fork(); if (p == 0) _exit(c); waitpid(p, NULL, 0); } }',
+    spans: [['limit', 'waitpid(p, NULL, 0)']],
   },
   {
     name: 'a mutex that is unlocked on every way out',
@@ -923,5 +924,20 @@ export const cases: Case[] = [
   {
     name: 'numbers one after another',
     code: 'long f(const char *t) { char *e; long s = 0; for (;;) { long v = strtol(t, &e, 10); if (e == t) break; s ^= v; t = e; } return s; }',
+    spans: [['loop', 'if (e == t) break;']],
+  },
+  {
+    name: 'the only way out of a loop',
+    code: 'void f(void) { int i = 0; while (1) { if (i == 10) break; i++; } }',
+    spans: [['loop', 'if (i == 10) break;']],
+  },
+  {
+    name: 'one of two ways out of a loop',
+    code: 'void f(int k) { int i = 0; while (1) { if (i == 10) break; if (i == k) return; i++; } }',
+  },
+  {
+    name: 'processes up to a number',
+    code: 'void f(int s) { int n = 0; while (1) { int c = accept(s, 0, 0); if (n >= 64) continue; n++; if (fork() == 0) _exit(c); } }',
+    spans: [['limit', 'if (n >= 64) continue;']],
   },
 ];

@@ -96,7 +96,8 @@ export const control: RuleFamily = {
       found = endless(walk, node);
       judged.set(node, found);
     }
-    for (const [rule, at, message] of found) walk.report(rule, at, message);
+    for (const [[rule, at, message], guard] of found)
+      if (guard === null || !walk.holds(guard)) walk.report(rule, at, message);
     if (found.length === 0 && leftOpen(walk, node)) walk.report('endless-loop', node, 'nothing ends this loop');
     const step = found.length === 0 ? progress(walk, node) : undefined;
     if (step !== undefined && !walk.holds(step)) walk.report('endless-loop', node, 'nothing gets this loop to its end');
@@ -180,52 +181,68 @@ const waits = names(
 type Report = [rule: string, node: CNode, message: string];
 
 // A loop's text says the same in every walk.
-const judged = new WeakMap<CNode, readonly Report[]>();
+const judged = new WeakMap<CNode, readonly Judged[]>();
 
-function endless(walk: Walk, node: CNode): Report[] {
+/** What is found, and what alone keeps it away; null where nothing does. */
+type Judged = readonly [report: Report, guard: CNode | null];
+
+function endless(walk: Walk, node: CNode): Judged[] {
   const condition = child(node, 'condition');
   const update = child(node, 'update');
   const body = child(node, 'body') ?? node.children.at(-1);
   if (body === undefined) return [];
   const parts = [condition, update, body].filter((part): part is CNode => part !== undefined);
-  let leaves = false;
+  const ways: CNode[] = [];
   let waiting = false;
   let takes: CNode | undefined;
-  let gives = false;
-  let compares = false;
+  const gives: CNode[] = [];
+  const compares: CNode[] = [];
   for (const part of parts) {
     for (const at of descendants(part)) {
-      if (isJump(at)) leaves = true;
-      if (at.type === 'break_statement' && breaks(at, node)) leaves = true;
+      if (isJump(at) || (at.type === 'break_statement' && breaks(at, node))) ways.push(at);
       if (
         at.type === 'binary_expression' &&
         /^[<>]=?$/.test(at.operator) &&
         !/^-?[01]$/.test(walk.text(child(at, 'right') ?? at))
       )
-        compares = true;
+        compares.push(at);
       if (at.type !== 'call_expression') continue;
       const name = walk.calleeOf(at);
-      if (isExit(name)) leaves = true;
+      if (isExit(name)) ways.push(at);
       if (waits.test(name)) waiting = true;
       const own = walk.program.functions.get(name);
       const inner =
         own === undefined ? [at] : [...descendants(own.body)].filter(({ type }) => type === 'call_expression');
       for (const call of inner) {
         const callee = walk.calleeOf(call);
-        if (own !== undefined && isExit(callee)) leaves = true;
+        if (own !== undefined && isExit(callee)) ways.push(at);
         if (/^(fork|pthread_create|malloc|calloc)$/.test(callee)) takes ??= at;
-        if (/^(free|pthread_join|wait|waitpid)$/.test(callee) && !/WNOHANG/.test(walk.text(call))) gives = true;
+        if (/^(free|pthread_join|wait|waitpid)$/.test(callee) && !/WNOHANG/.test(walk.text(call))) gives.push(at);
       }
     }
   }
   const always = condition === undefined || walk.always(condition);
-  if (!always) return leaves || waiting ? [] : stuck(walk, node, condition, update, body);
-  const found: Report[] = [];
-  if (!leaves && !waiting) found.push(['endless-loop', node, 'nothing ends this loop']);
-  if (takes !== undefined && waiting && !compares && !gives) {
-    found.push(['endless-resources', takes, 'each turn takes more, without a limit']);
+  if (!always) {
+    if (ways.length > 0 || waiting) return [];
+    return stuck(walk, node, condition, update, body).map((report) => [report, null]);
+  }
+  const found: Judged[] = [];
+  if (!waiting && ways.length <= 1) {
+    const guard = ways[0] === undefined ? null : around(ways[0], node);
+    if (guard !== undefined) found.push([['endless-loop', node, 'nothing ends this loop'], guard]);
+  }
+  if (takes !== undefined && waiting && compares.length + gives.length <= 1) {
+    const report: Report = ['endless-resources', takes, 'each turn takes more, without a limit'];
+    found.push([report, gives[0] ?? (compares[0] === undefined ? null : (around(compares[0], node) ?? compares[0]))]);
   }
   return found;
+}
+
+/** The `if` of a loop that something depends on; undefined where there is none, or it has another way on. */
+function around(at: CNode, loop: CNode): CNode | undefined {
+  for (let up = at.parent; up !== null && up !== loop; up = up.parent)
+    if (up.type === 'if_statement') return child(up, 'alternative') === undefined ? up : undefined;
+  return undefined;
 }
 
 function breaks(at: CNode, loop: CNode): boolean {
