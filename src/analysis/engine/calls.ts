@@ -128,7 +128,7 @@ export function call(walk: Walk, node: CNode, state: State): Value {
   // What is declared elsewhere may fail where its name says that it allocates or looks for something.
   return walk.fresh(unknownType, Source.own, {
     origin: { node, callee: name },
-    ...(mayGiveNull(name) && { nullable: 'maybe' }),
+    nullable: mayGiveNull(name) ? 'maybe' : undefined,
   });
 }
 

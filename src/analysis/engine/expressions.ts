@@ -15,6 +15,7 @@ import {
   constant,
   type Linear,
   type Outcome,
+  plain,
   type Range,
   Source,
   State,
@@ -298,7 +299,7 @@ function calculate(walk: Walk, node: CNode, operator: string, a: Value, b: Value
   const under =
     operator === '-' && isUnsigned(type) && source !== Source.own && !walk.atMost(b.number, a.number, state.facts);
   if (linear !== undefined && (linear.symbol !== 0 || fits(exact, type)))
-    return { number: linear, type, source, targets: [], ...(under && { wraps: true }) };
+    return { ...plain(linear, type, source), wraps: under };
   const result = walk.fresh(type, source, { range: fits(exact, type) ? exact : rangeOf(type) });
   if (under) return { ...result, wraps: true };
   const both = a.source !== Source.own && b.source !== Source.own;
@@ -376,7 +377,7 @@ function unary(walk: Walk, node: CNode, state: State): Value {
       const known = denied !== undefined && denied.length === value.outcomes?.length;
       return {
         ...walk.fresh(intType, value.source, { range: { lo: 0, hi: 1 } }),
-        ...(known && { outcomes: denied }),
+        outcomes: known ? denied : undefined,
       };
     }
     case '~':

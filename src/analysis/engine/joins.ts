@@ -1,4 +1,4 @@
-import { distances, partsOfAll, type Symbols, within } from './symbols.js';
+import { distances, partsOfAll, type Symbols, someOf, within } from './symbols.js';
 import { longType, unknownType } from './types.js';
 import { type Facts, type Linear, Source, State, type Target, type Value } from './values.js';
 
@@ -108,12 +108,12 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
       range: { lo: Math.min(r1.lo, r2.lo), hi: Math.max(r1.hi, r2.hi) },
       nullable: pointer ? nullable : 'unknown',
       targets: targets.slice(0, 4),
-      ...(origin && { origin }),
+      origin,
     }),
     type: one.type,
-    ...(parts.length > 0 && { parts }),
-    ...(one.uninitialised && two.uninitialised && { uninitialised: true }),
-    ...(origin && { covers: [...new Set([...coveredBy(one), ...coveredBy(two)])] }),
+    parts: someOf(parts),
+    uninitialised: one.uninitialised && two.uninitialised,
+    covers: origin && [...new Set([...coveredBy(one), ...coveredBy(two)])],
   };
   if (pointer && n1 === 'yes' && n2 === 'yes') facts?.setNull(merged.number.symbol, true);
   if (facts !== undefined && !pointer) relate(symbols, merged.number.symbol, one.number, a, two.number, b, facts);

@@ -329,7 +329,7 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
     }
   }
   const returnsPointer = nullable.has(name);
-  return walk.fresh(unknownType, Source.own, { origin, ...(returnsPointer && { nullable: 'maybe' }) });
+  return walk.fresh(unknownType, Source.own, { origin, nullable: returnsPointer ? 'maybe' : undefined });
 }
 
 function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value {
@@ -356,7 +356,7 @@ function allocate(walk: Walk, event: CallEvent, sizes: readonly number[]): Value
   if (old === undefined) {
     state.store.set(`${region.id}[]`, {
       ...walk.fresh(charType, Source.own),
-      ...(!/calloc|zalloc|mallocz| 0$/.test(name) && { uninitialised: true }),
+      uninitialised: !/calloc|zalloc|mallocz| 0$/.test(name),
     });
     if (/calloc|zalloc|mallocz/.test(name)) state.store.set(`${region.id}#`, walk.constant(0, sizeType));
   } else {

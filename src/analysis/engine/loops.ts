@@ -127,7 +127,7 @@ function widen(walk: Walk, loop: CNode, state: State): void {
     const fresh = walk.fresh(old.type, old.source, {
       counts: grows && !set,
       range: { lo: shrinks ? -Infinity : before.lo, hi: grows ? Infinity : before.hi },
-      ...(old.origin && { origin: old.origin }),
+      origin: old.origin,
     });
     if (!shrinks && old.number.symbol !== 0 && old.number.scale === 1)
       state.facts.order(old.number.symbol, fresh.number.symbol, old.number.offset);

@@ -1,7 +1,7 @@
 import { type CNode, child } from '../c/syntax.js';
 import { coveredBy } from './joins.js';
 import type { Argument } from './rule.js';
-import { partsOf, pointerTo } from './symbols.js';
+import { partsOf, pointerTo, someOf } from './symbols.js';
 import { type CType, charType, intType, longType, rangeOf, sizeType, unknownType } from './types.js';
 import {
   addLinear,
@@ -88,8 +88,8 @@ export function read(walk: Walk, place: Place, state: State): Value {
   const element = content !== undefined && type.kind === 'int' && type.char;
   return untouched(walk, key, region?.id ?? key.split('.')[0] ?? key, state, () => ({
     ...walk.fresh(type, source),
-    ...(element && { elementOf: content.number.symbol }),
-    ...(content?.uninitialised && { uninitialised: true }),
+    elementOf: element ? content.number.symbol : undefined,
+    uninitialised: content?.uninitialised ?? false,
   }));
 }
 
@@ -226,7 +226,7 @@ export function convert(walk: Walk, value: Value, type: CType, state: State): Va
     return walk.constant(range.lo < 0 ? full.hi + 1 + range.lo : range.lo % (full.hi + 1), type);
   // Another number, but the test of one is a test of the other, and what is cut off makes none greater that is not negative.
   const { origin, number } = value;
-  const cut = walk.fresh(type, value.source, { ...(origin && { origin }) });
+  const cut = walk.fresh(type, value.source, { origin });
   if (number.symbol !== 0 && number.scale === 1 && range.lo >= 0)
     state.facts.order(cut.number.symbol, number.symbol, number.offset);
   return origin === undefined ? cut : { ...cut, covers: coveredBy(value) };
@@ -315,7 +315,7 @@ function overwrite(walk: Walk, region: Region, key: string, value: Value, state:
   } else if (!zero && length !== undefined) state.store.delete(lengthKey);
   if (content === undefined || (content.uninitialised && !zero) || source !== content.source) {
     const parts = content === undefined ? [] : partsOf(content);
-    state.store.set(`${region.id}[]`, { ...walk.fresh(value.type, source), ...(parts.length > 0 && { parts }) });
+    state.store.set(`${region.id}[]`, { ...walk.fresh(value.type, source), parts: someOf(parts) });
   }
 }
 
@@ -344,8 +344,8 @@ export function setText(
   forget(walk, `${region.id}`, state);
   const content: Value = {
     ...walk.fresh(charType, source),
-    ...(parts.length > 0 && { parts }),
-    ...(text !== undefined && { literalText: text }),
+    parts: someOf(parts),
+    literalText: text,
   };
   if (characters !== undefined) state.facts.allow(content.number.symbol, characters);
   state.store.set(`${region.id}[]`, content);

@@ -6,6 +6,7 @@ import {
   type Facts,
   type Linear,
   type Origin,
+  plain,
   type Range,
   type Region,
   Source,
@@ -62,8 +63,8 @@ export class Symbols {
       /** A loop counts it up, as far as its end lets it. */
       counts?: boolean;
       range?: Range;
-      nullable?: 'no' | 'maybe' | 'unknown';
-      origin?: Origin;
+      nullable?: 'no' | 'maybe' | 'unknown' | undefined;
+      origin?: Origin | undefined;
       targets?: readonly Target[];
     } = {},
   ): Value {
@@ -74,17 +75,11 @@ export class Symbols {
         : { lo: Math.max(full.lo, extra.range.lo), hi: Math.min(full.hi, extra.range.hi) };
     this.#births.push({ range, source, nullable: extra.nullable ?? 'unknown', counts: extra.counts ?? false });
     const symbol = this.#births.length - 1;
-    return {
-      number: { symbol, scale: 1, offset: 0 },
-      type,
-      source,
-      targets: extra.targets ?? [],
-      ...(extra.origin && { origin: extra.origin }),
-    };
+    return plain({ symbol, scale: 1, offset: 0 }, type, source, extra.targets, extra.origin);
   }
 
   constant(value: number, type: CType = intType): Value {
-    return { number: constant(value), type, source: Source.own, targets: [] };
+    return plain(constant(value), type, Source.own);
   }
 
   symbolRange(symbol: number, facts: Facts): Range {
@@ -203,12 +198,7 @@ export function distances(from: number, { orders }: Facts): ReadonlyMap<number, 
 
 export function pointerTo(region: Region): Value {
   const to = region.type.kind === 'array' ? region.type.of : region.type;
-  return {
-    number: constant(1),
-    type: { kind: 'pointer', to },
-    source: Source.own,
-    targets: [{ region, offset: constant(0) }],
-  };
+  return plain(constant(1), { kind: 'pointer', to }, Source.own, [{ region, offset: constant(0) }]);
 }
 
 export function isPointer(value: Value): boolean {
@@ -218,6 +208,11 @@ export function isPointer(value: Value): boolean {
 export function partsOf(value: Value): readonly number[] {
   if (value.parts !== undefined) return value.parts;
   return value.source === Source.own || value.number.symbol === 0 ? [] : [value.number.symbol];
+}
+
+/** The parts, where there are some. */
+export function someOf(parts: readonly number[]): readonly number[] | undefined {
+  return parts.length > 0 ? parts : undefined;
 }
 
 /** The parts of several, each once: text that is added to itself would have twice as many each time. */

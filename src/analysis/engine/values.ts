@@ -57,34 +57,71 @@ export interface Value {
   readonly type: CType;
   readonly source: Source;
   readonly targets: readonly Target[];
-  readonly uninitialised?: boolean;
+  readonly uninitialised: boolean;
   /** What the declaration of a variable gave it, and nothing else has since. */
-  readonly initial?: Initial;
+  readonly initial: Initial | undefined;
   /** A variable has it from other memory, which may be freed while the variable keeps it. */
-  readonly saved?: Saved;
+  readonly saved: Saved | undefined;
   /** Behind a branch that assigns to a variable on one way: on the other one nothing does. */
-  readonly gap?: Gap;
-  readonly origin?: Origin;
+  readonly gap: Gap | undefined;
+  readonly origin: Origin | undefined;
   /** It is the element of this content: what is learnt of it holds for the content's characters. */
-  readonly elementOf?: number;
+  readonly elementOf: number | undefined;
   /** Contents that this content was put together from. */
-  readonly parts?: readonly number[];
+  readonly parts: readonly number[] | undefined;
   /** What the caller learns from the result of a function: by outcome, the facts that hold with it. */
-  readonly outcomes?: readonly Outcome[];
+  readonly outcomes: readonly Outcome[] | undefined;
   /** It was moved by arithmetic away from what was allocated. */
-  readonly literalText?: string;
-  /** A condition that this value is the truth of. */
-  readonly truthOf?: CNode;
+  readonly literalText: string | undefined;
   /** It is there only if a call succeeded that nothing has tested as long as the path has this {@link Duty}. */
-  readonly awaits?: string;
+  readonly awaits: string | undefined;
   /** Text that need not be whole: it is if what the call says it would have written fits the room. */
-  readonly cut?: { readonly written: Linear; readonly room: Linear; readonly origin: Origin };
+  readonly cut: Cut | undefined;
   /** Text that the call which wrote it may have left without its zero. */
-  readonly unterminated?: Origin;
+  readonly unterminated: Origin | undefined;
   /** A product or sum that its type need not hold. */
-  readonly wraps?: boolean;
+  readonly wraps: boolean;
   /** Symbols that this one stands for behind a join, where they came from calls. */
-  readonly covers?: readonly number[];
+  readonly covers: readonly number[] | undefined;
+}
+
+/** A value of which nothing more is known. All values have the same fields, whether they mean something or not: what looks at them is faster. */
+export function plain(
+  number: Linear,
+  type: CType,
+  source: Source,
+  targets: readonly Target[] = nowhere,
+  origin?: Origin,
+): Value {
+  return {
+    number,
+    type,
+    source,
+    targets,
+    uninitialised: false,
+    initial: undefined,
+    saved: undefined,
+    gap: undefined,
+    origin,
+    elementOf: undefined,
+    parts: undefined,
+    outcomes: undefined,
+    literalText: undefined,
+    awaits: undefined,
+    cut: undefined,
+    unterminated: undefined,
+    wraps: false,
+    covers: undefined,
+  };
+}
+
+const nowhere: readonly Target[] = [];
+
+/** What a text was cut to. */
+export interface Cut {
+  readonly written: Linear;
+  readonly room: Linear;
+  readonly origin: Origin;
 }
 
 /** What a path still owes for a call: a test of what it gave, or its release. */

@@ -34,8 +34,7 @@ export const termination: RuleFamily = {
     const key = `${place?.regions[0]?.id}[]`;
     const content = state.store.get(key);
     if (content?.unterminated === undefined || !walk.holds(node)) return;
-    const { unterminated: _, ...whole } = content;
-    state.store.set(key, whole);
+    state.store.set(key, { ...content, unterminated: undefined });
   },
 
   leave(walk, { state }) {
