@@ -1,6 +1,6 @@
 import { distances, partsOfAll, type Symbols, someOf, within } from './symbols.js';
 import { longType, unknownType } from './types.js';
-import { type Facts, type Linear, Source, State, type Target, type Value } from './values.js';
+import { type Facts, type Linear, Shelf, Source, State, type Target, type Value } from './values.js';
 
 /** What holds on both ways to a place. */
 export function join(symbols: Symbols, a: State, b: State): State {
@@ -10,10 +10,10 @@ export function join(symbols: Symbols, a: State, b: State): State {
   const joined = new State(a.store.same(b.store) && a.lives.same(b.lives) ? a : undefined);
   symbols.settlePairs(a.facts, b.facts);
   joined.facts = a.facts.join(b.facts);
-  joined.duties = a.duties.copy();
+  joined.duties = new Shelf(a.duties);
   if (!a.duties.same(b.duties)) for (const [key, duty] of b.duties) joined.duties.set(key, duty);
   if (a.store.same(b.store) && a.lives.same(b.lives)) return joined;
-  joined.store = a.store.copy();
+  joined.store = new Shelf(a.store);
   for (const [key, one] of a.store) {
     const two = b.store.get(key);
     if (two === undefined) {

@@ -7,6 +7,7 @@ interface Mark {
   readonly at: number;
   readonly state: State;
   readonly scope: ReadonlyMap<string, Variable>;
+  readonly declared: number;
   readonly exits: readonly { state: State; value: Value | null }[];
   readonly exited: number;
   readonly jumps: Frame['jumps'];
@@ -34,17 +35,19 @@ export class Trail {
   mark(walk: Walk, block: number, at: number, state: State): void {
     const marks = this.#blocks[block] ?? [];
     this.#blocks[block] = marks;
+    const last = marks.at(-1);
     // Of two that no guard stands between, the later one serves for both.
-    if (marks.at(-1)?.consulted === walk.consulted.size) marks.pop();
+    if (last?.consulted === walk.consulted.size) marks.pop();
     const { scopes, exits, jumps, labels } = walk.frame;
     marks.push({
       at,
       state: new State(state),
-      scope: new Map(scopes.at(-1)),
+      scope: last?.declared === walk.declared ? last.scope : new Map(scopes.at(-1)),
+      declared: walk.declared,
       exits,
       exited: exits.length,
-      jumps: jumps.map(({ breaks, continues }) => ({ breaks: [...breaks], continues: continues && [...continues] })),
-      labels: new Map(labels),
+      jumps: jumps.map(copied),
+      labels: labels.size === 0 ? none : new Map(labels),
       steps: walk.steps,
       frames: walk.frames,
       blocks: walk.blocks,
@@ -99,13 +102,17 @@ export class Following {
     const { scopes, exits, jumps, labels } = walk.frame;
     scopes[scopes.length - 1] = new Map(mark.scope);
     exits.push(...mark.exits.slice(exits.length, mark.exited));
-    for (const [i, { breaks, continues }] of mark.jumps.entries()) {
-      jumps[i] = { breaks: [...breaks], continues: continues && [...continues] };
-    }
+    for (const [i, jump] of mark.jumps.entries()) jumps[i] = copied(jump);
     for (const [label, waiting] of mark.labels) labels.set(label, waiting);
     state.become(mark.state);
     return mark.at + 1;
   }
+}
+
+const none: ReadonlyMap<string, State> = new Map();
+
+function copied({ breaks, continues }: Frame['jumps'][number]): Frame['jumps'][number] {
+  return { breaks: [...breaks], continues: continues && [...continues] };
 }
 
 function grow<K, V>(map: Map<K, V>, of: ReadonlyMap<K, V>, size: number): void {

@@ -193,17 +193,14 @@ export function characterSet(test: (code: number) => boolean): bigint {
 /** A map that is copied when one of its copies is first written to. */
 export class Shelf<K, V> {
   #map: Map<K, V>;
-  #shared = false;
+  #own = false;
 
-  constructor(map: Map<K, V> = new Map()) {
-    this.#map = map;
-  }
-
-  copy(): Shelf<K, V> {
-    const copy = new Shelf(this.#map);
-    copy.#shared = true;
-    this.#shared = true;
-    return copy;
+  constructor(from?: Shelf<K, V>) {
+    if (from === undefined) this.#map = nothing;
+    else {
+      this.#map = from.#map;
+      from.#own = false;
+    }
   }
 
   /** They hold the same, for certain. */
@@ -220,13 +217,13 @@ export class Shelf<K, V> {
   }
 
   set(key: K, value: V): void {
-    this.#own();
+    if (!this.#own) this.#take();
     this.#map.set(key, value);
   }
 
   delete(key: K): void {
     if (!this.#map.has(key)) return;
-    this.#own();
+    if (!this.#own) this.#take();
     this.#map.delete(key);
   }
 
@@ -246,12 +243,15 @@ export class Shelf<K, V> {
     return this.#map[Symbol.iterator]();
   }
 
-  #own(): void {
-    if (!this.#shared) return;
+  #take(): void {
     this.#map = new Map(this.#map);
-    this.#shared = false;
+    this.#own = true;
   }
 }
+
+/** What is written to is never this one. */
+// biome-ignore lint/suspicious/noExplicitAny: it has neither keys nor values
+const nothing = new Map<any, any>();
 
 /** `a ≤ b + offset` between symbols. */
 interface Order {
@@ -267,20 +267,47 @@ const mostOrders = 32;
 
 /** What is known of symbols on a path. */
 export class Facts {
-  readonly #ranges: Shelf<number, Range>;
-  readonly #nulls: Shelf<number, boolean>;
-  readonly #characters: Shelf<number, bigint>;
-  readonly #marks: Shelf<string, true>;
+  // Shared with what it was copied from, until they are first written to: the own ones are in the sum of their bits.
+  #ranges: Map<number, Range>;
+  #nulls: Map<number, boolean>;
+  #characters: Map<number, bigint>;
+  #marks: Map<string, true>;
+  #own = 0;
   #orders: readonly Order[];
   readonly #grounds: Grounds | null;
 
   constructor(from: Facts | null = null, grounds: Grounds | null = from === null ? null : from.#grounds) {
     this.#grounds = grounds;
-    this.#ranges = from === null ? new Shelf() : from.#ranges.copy();
-    this.#nulls = from === null ? new Shelf() : from.#nulls.copy();
-    this.#characters = from === null ? new Shelf() : from.#characters.copy();
-    this.#marks = from === null ? new Shelf() : from.#marks.copy();
+    this.#ranges = from === null ? nothing : from.#ranges;
+    this.#nulls = from === null ? nothing : from.#nulls;
+    this.#characters = from === null ? nothing : from.#characters;
+    this.#marks = from === null ? nothing : from.#marks;
     this.#orders = from === null ? [] : from.#orders;
+    if (from !== null) from.#own = 0;
+  }
+
+  get #ownRanges(): Map<number, Range> {
+    if ((this.#own & 1) === 0) this.#ranges = new Map(this.#ranges);
+    this.#own |= 1;
+    return this.#ranges;
+  }
+
+  get #ownNulls(): Map<number, boolean> {
+    if ((this.#own & 2) === 0) this.#nulls = new Map(this.#nulls);
+    this.#own |= 2;
+    return this.#nulls;
+  }
+
+  get #ownCharacters(): Map<number, bigint> {
+    if ((this.#own & 4) === 0) this.#characters = new Map(this.#characters);
+    this.#own |= 4;
+    return this.#characters;
+  }
+
+  get #ownMarks(): Map<string, true> {
+    if ((this.#own & 8) === 0) this.#marks = new Map(this.#marks);
+    this.#own |= 8;
+    return this.#marks;
   }
 
   range(symbol: number): Range | undefined {
@@ -290,7 +317,7 @@ export class Facts {
   narrow(symbol: number, { lo, hi }: Range): void {
     this.#grounds?.tell(symbol);
     const old = this.#ranges.get(symbol);
-    this.#ranges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
+    this.#ownRanges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
   }
 
   isNull(symbol: number): boolean | undefined {
@@ -299,7 +326,7 @@ export class Facts {
 
   setNull(symbol: number, isNull: boolean): void {
     this.#grounds?.tell(symbol);
-    this.#nulls.set(symbol, isNull);
+    this.#ownNulls.set(symbol, isNull);
   }
 
   characters(symbol: number): bigint {
@@ -308,7 +335,7 @@ export class Facts {
 
   allow(symbol: number, set: bigint): void {
     this.#grounds?.tell(Math.abs(symbol));
-    this.#characters.set(symbol, this.characters(symbol) & set);
+    this.#ownCharacters.set(symbol, this.characters(symbol) & set);
   }
 
   /** One character of a content is among these: the others need not be, until a loop has gone through all. */
@@ -323,7 +350,7 @@ export class Facts {
 
   /** Another turn looks at another element. */
   forgetElements(): void {
-    for (const symbol of [...this.#characters.keys()]) if (symbol < 0) this.#characters.delete(symbol);
+    for (const symbol of [...this.#characters.keys()]) if (symbol < 0) this.#ownCharacters.delete(symbol);
   }
 
   has(mark: string): boolean {
@@ -332,7 +359,7 @@ export class Facts {
 
   mark(mark: string): void {
     this.#grounds?.tell(mark);
-    this.#marks.set(mark, true);
+    this.#ownMarks.set(mark, true);
   }
 
   order(a: number, b: number, offset: number): void {
@@ -361,15 +388,15 @@ export class Facts {
       const second = other.#ranges.get(symbol);
       if (second === undefined) continue;
       const both = { lo: Math.min(range.lo, second.lo), hi: Math.max(range.hi, second.hi) };
-      if (both.lo > -Infinity || both.hi < Infinity) joined.#ranges.set(symbol, both);
+      if (both.lo > -Infinity || both.hi < Infinity) joined.#ownRanges.set(symbol, both);
     }
     for (const [symbol, isNull] of this.#nulls)
-      if (other.#nulls.get(symbol) === isNull) joined.#nulls.set(symbol, isNull);
+      if (other.#nulls.get(symbol) === isNull) joined.#ownNulls.set(symbol, isNull);
     for (const [symbol, set] of this.#characters) {
       const second = other.#characters.get(symbol);
-      if (second !== undefined) joined.#characters.set(symbol, set | second);
+      if (second !== undefined) joined.#ownCharacters.set(symbol, set | second);
     }
-    for (const mark of this.#marks.keys()) if (other.#marks.has(mark)) joined.#marks.set(mark, true);
+    for (const mark of this.#marks.keys()) if (other.#marks.has(mark)) joined.#ownMarks.set(mark, true);
     joined.#orders =
       this.#orders === other.#orders
         ? this.#orders
@@ -382,19 +409,19 @@ export class Facts {
   #same(other: Facts): boolean {
     return (
       this.#orders === other.#orders &&
-      this.#ranges.same(other.#ranges) &&
-      this.#nulls.same(other.#nulls) &&
-      this.#characters.same(other.#characters) &&
-      this.#marks.same(other.#marks)
+      this.#ranges === other.#ranges &&
+      this.#nulls === other.#nulls &&
+      this.#characters === other.#characters &&
+      this.#marks === other.#marks
     );
   }
 
   /** Takes over what another place knows of the same symbols. */
   learn(other: Facts): void {
     for (const [symbol, range] of other.#ranges) this.narrow(symbol, range);
-    for (const [symbol, isNull] of other.#nulls) this.#nulls.set(symbol, isNull);
+    for (const [symbol, isNull] of other.#nulls) this.#ownNulls.set(symbol, isNull);
     for (const [symbol, set] of other.#characters) this.allow(symbol, set);
-    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
+    for (const mark of other.#marks.keys()) this.#ownMarks.set(mark, true);
     if (other.#orders === this.#orders) return;
     const known = new Set(this.#orders);
     const news = other.#orders.filter((order) => !known.has(order));
@@ -404,7 +431,7 @@ export class Facts {
   /** Takes over what is known of characters and marks, as a loop over all elements proves it for the whole. */
   learnContents(other: Facts): void {
     for (const [symbol, set] of other.#characters) this.allow(Math.abs(symbol), set);
-    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
+    for (const mark of other.#marks.keys()) this.#ownMarks.set(mark, true);
   }
 }
 
@@ -421,18 +448,18 @@ export class State {
   dead: boolean;
 
   constructor(from?: State) {
-    this.store = from?.store.copy() ?? new Shelf();
-    this.lives = from?.lives.copy() ?? new Shelf();
-    this.duties = from?.duties.copy() ?? new Shelf();
+    this.store = new Shelf(from?.store);
+    this.lives = new Shelf(from?.lives);
+    this.duties = new Shelf(from?.duties);
     this.facts = new Facts(from?.facts);
     this.dead = from?.dead ?? false;
   }
 
   become(other: State): void {
     if (other === this) return;
-    this.store = other.store.copy();
-    this.lives = other.lives.copy();
-    this.duties = other.duties.copy();
+    this.store = new Shelf(other.store);
+    this.lives = new Shelf(other.lives);
+    this.duties = new Shelf(other.duties);
     this.facts = new Facts(other.facts);
     this.dead = other.dead;
   }

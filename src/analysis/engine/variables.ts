@@ -9,6 +9,7 @@ export function declare(walk: Walk, name: string, type: CType, node: CNode): Var
   const key = `${name}~${walk.frame.id}~${node.start}`;
   const variable = { key, type, region: regionOf(walk, key, type, node, 'variable', walk.frame.id) };
   (walk.frame.scopes.at(-1) as Map<string, Variable>).set(name, variable);
+  walk.declared++;
   return variable;
 }
 

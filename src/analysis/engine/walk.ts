@@ -103,6 +103,8 @@ export class Walk extends Symbols {
   spared = 0;
   /** Activations so far. */
   frames = 0;
+  /** Declarations so far. */
+  declared = 0;
   /** Blocks so far. */
   blocks = 0;
   /** What a walk with all guards in force was like on its way. */
