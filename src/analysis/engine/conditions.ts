@@ -5,7 +5,7 @@ import { join } from './joins.js';
 import { isPointer } from './symbols.js';
 import { learnString } from './text-tests.js';
 import { intType } from './types.js';
-import { type Facts, type Linear, type Outcome, type Range, State, type Value } from './values.js';
+import { characterSet, type Facts, type Linear, type Outcome, type Range, State, type Value } from './values.js';
 import type { Branches, Walk } from './walk.js';
 
 /** A condition that is a constant, and true. */
@@ -235,12 +235,11 @@ function narrow({ symbol, scale, offset }: Linear, { lo, hi }: Range, facts: Fac
 function learnElement(walk: Walk, value: Value, { facts }: State): void {
   const { lo, hi } = walk.range(value.number, facts);
   const content = value.elementOf as number;
-  let set = 0n;
-  for (let code = Math.max(lo, 0); code <= Math.min(hi, 255); code++) {
-    if (!facts.has(`ne:${value.number.symbol}:${code}`)) set |= 1n << BigInt(code);
-  }
-  if (lo < 0) set |= ((1n << 128n) - 1n) << 128n;
-  facts.allowElement(content, set);
+  const { symbol } = value.number;
+  facts.allowElement(
+    content,
+    characterSet((code) => (code >= lo && code <= hi && !facts.has(`ne:${symbol}:${code}`)) || (lo < 0 && code > 127)),
+  );
 }
 
 // What a function's outcome says to the caller that tests it.

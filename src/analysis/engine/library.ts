@@ -374,7 +374,9 @@ function withoutEnd(walk: Walk, { node, value }: Argument): Argument {
   const { number } = value;
   const added =
     node.type === 'binary_expression' && node.operator === '+' && number.symbol !== 0 && number.offset === 1;
-  if (!added || walk.holds(node)) return { node, value };
+  if (!added) return { node, value };
+  walk.matters(node);
+  if (walk.holds(node)) return { node, value };
   return { node, value: { ...value, number: { ...number, offset: 0 } } };
 }
 
