@@ -10,9 +10,7 @@ import { openClang } from '../dist/analysis/external/clang.js';
 import { openCppcheck } from '../dist/analysis/external/cppcheck.js';
 import { openGcc } from '../dist/analysis/external/gcc.js';
 import { Sandbox } from '../dist/sandbox/index.js';
-import { familyProgram, familyPrompt, referenceAnswers } from '../dist/tasks/family/index.js';
-import { helperPrototype, nodeType } from '../dist/tasks/family/judge/harness.js';
-import { castlePart, lineAt, related, rows, share } from './analysis/collections.mjs';
+import { castlePart, lineAt, related, rows, share, taskFunctions } from './analysis/collections.mjs';
 
 const opening = { gcc: openGcc, clang: openClang, cppcheck: openCppcheck };
 
@@ -25,18 +23,8 @@ function cpuSeconds() {
   return { own: ticks(11), children: ticks(13) };
 }
 
-function functions(count) {
-  return Array.from({ length: count }, (_, i) => {
-    const prompt = familyPrompt('train', 7, i >> 1);
-    const { secure, insecure } = referenceAnswers(prompt);
-    const { code } = familyProgram({ prompt, answer: Buffer.from(i % 2 === 0 ? secure : insecure) });
-    // What the task says is declared.
-    return { code: Buffer.concat([Buffer.from(`${nodeType}\n${helperPrototype}\n`), code]), language: 'c' };
-  });
-}
-
 async function speed(count = '400') {
-  const sources = functions(Number(count));
+  const sources = taskFunctions(Number(count)).map((code) => ({ code, language: 'c' }));
   // Without isolation, so that the compilers are children whose time is known.
   const sandbox = await Sandbox.open({ unsafe: true, only: 'none' });
   const perSource = (seconds) => ((seconds * 1000) / sources.length).toFixed(2);

@@ -5,7 +5,7 @@
 //   node scripts/measure-analysis.mjs guards FILE.jsonl     marked guards of castle's safe programs and of our own functions that are credited
 //   node scripts/measure-analysis.mjs mutations FILE.jsonl  weaker forms of credited code in the same programs that raise a finding
 //   node scripts/measure-analysis.mjs broken FILE.jsonl     how much of sven's C does not parse, as it came and repaired
-//   node scripts/measure-analysis.mjs speed FILE.jsonl      functions a second, on one core, of the sven collection
+//   node scripts/measure-analysis.mjs speed [FILE.jsonl]    functions a second, on one core: of the embedded tasks, or of a collection
 //
 // `guards --show 'own tune'` and `mutations --show 'castle tune'` list what is missed there: to be asked of what is tuned on only.
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ import { analyze, loadEngine } from '../dist/analysis/analysis.js';
 import { CParser } from '../dist/analysis/c/syntax.js';
 import { Program } from '../dist/analysis/engine/program.js';
 import { broken } from './analysis/broken.mjs';
-import { castlePart, lineAt, related, rows, share, svenPart } from './analysis/collections.mjs';
+import { castlePart, lineAt, related, rows, share, svenPart, taskFunctions } from './analysis/collections.mjs';
 import { guards } from './analysis/guards.mjs';
 import { mutations } from './analysis/mutations.mjs';
 
@@ -91,31 +91,34 @@ function sven(file) {
 /** Of code of either collection, end to end in a warm process: the median of five rounds behind three that warm up. */
 async function speed(file) {
   const parser = await CParser.load();
-  const codes = rows(file).flatMap((row) =>
-    (row.code === undefined ? [row.func_src_before, row.func_src_after] : [row.code]).map((text) => Buffer.from(text)),
-  );
+  const texts = ({ code, func_src_before: before, func_src_after: after }) =>
+    code === undefined ? [before, after] : [code];
+  const codes =
+    file === undefined ? taskFunctions(400) : rows(file).flatMap((row) => texts(row).map((text) => Buffer.from(text)));
   const definitions = codes.reduce(
     (sum, code) => sum + new Program(parser.parse(code), (macro) => parser.parse(macro)).functions.size,
     0,
   );
   const bytes = codes.reduce((sum, code) => sum + code.length, 0);
-  const rounds = Array.from({ length: 8 }, () => {
-    const start = process.cpuUsage();
+  // Warm: code that is run for hours is compiled by then.
+  const rounds = Array.from({ length: 40 }, () => {
+    const [start, began] = [process.cpuUsage(), performance.now()];
     for (const code of codes) analyze(code, { language: 'c' });
     const { user, system } = process.cpuUsage(start);
-    return (user + system) / 1e6;
-  }).slice(3);
-  const seconds = rounds.sort((a, b) => a - b)[2];
+    return { cpu: (user + system) / 1e6, wall: (performance.now() - began) / 1000 };
+  }).slice(20);
+  const middle = (key) => rounds.map((round) => round[key]).sort((a, b) => a - b)[rounds.length >> 1];
+  const rate = (seconds) => (definitions / seconds).toFixed(0);
   console.log(
-    `${codes.length} texts, ${definitions} functions, ${bytes} bytes in ${seconds.toFixed(2)} CPU-s: ` +
-      `${(definitions / seconds).toFixed(0)} functions/s, ${(bytes / seconds / 1e6).toFixed(2)} MB/s`,
+    `${codes.length} texts, ${definitions} functions, ${bytes} bytes: ${rate(middle('cpu'))} functions a CPU second, ` +
+      `${rate(middle('wall'))} a second on the clock; ${(bytes / middle('cpu') / 1e6).toFixed(2)} MB a CPU second`,
   );
 }
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { show: { type: 'string' } } });
 const [what, file] = positionals;
 const measure = { castle, sven, broken, speed, guards, mutations }[what];
-if (measure === undefined || file === undefined) {
+if (measure === undefined || (file === undefined && measure !== speed)) {
   console.error(
     'Usage: node scripts/measure-analysis.mjs castle|sven|broken|speed|guards|mutations FILE.jsonl [--show PART]',
   );

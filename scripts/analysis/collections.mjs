@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { wilson } from '../../dist/evaluation/statistics.js';
+import { familyProgram, familyPrompt, referenceAnswers } from '../../dist/tasks/family/index.js';
+import { helperPrototype, nodeType } from '../../dist/tasks/family/judge/harness.js';
 
 const root = new URL('../../test/analysis/', import.meta.url);
 
@@ -22,6 +24,16 @@ export const rows = (file) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
+
+/** Answers to the embedded tasks, secure and insecure ones in turn, with what the tasks say is declared: bytes of C. */
+export function taskFunctions(count) {
+  return Array.from({ length: count }, (_, i) => {
+    const prompt = familyPrompt('train', 7, i >> 1);
+    const { secure, insecure } = referenceAnswers(prompt);
+    const { code } = familyProgram({ prompt, answer: Buffer.from(i % 2 === 0 ? secure : insecure) });
+    return Buffer.concat([Buffer.from(`${nodeType}\n${helperPrototype}\n`), code]);
+  });
+}
 
 /** The line, from 1, of a byte. */
 export const lineAt = (code, byte) => code.subarray(0, byte).toString('latin1').split('\n').length;

@@ -1,33 +1,22 @@
 import { characters as charactersOf, literal } from '../c/literals.js';
 import type { CNode } from '../c/syntax.js';
-import { alone } from '../names.js';
+import { once } from '../names.js';
 import type { Program } from './program.js';
 import { pointerTo } from './symbols.js';
 import { type CType, charType, intType, longType } from './types.js';
-import { constant, type Region, type Value } from './values.js';
+import { constant, plain, type Region, Source, type Value } from './values.js';
 import type { Walk } from './walk.js';
 
-export function numberLiteral(walk: Walk, text: string): Value {
-  const kept = numbers.get(text);
-  if (kept !== undefined) return kept;
-  if (numbers.size === 4096) numbers.clear();
-  const value = numberOf(walk, text);
-  numbers.set(alone(text), value);
-  return value;
-}
-
-// The same few come again and again.
-const numbers = new Map<string, Value>();
-
-function numberOf(walk: Walk, text: string): Value {
+export const numberLiteral: (text: string) => Value = once((text) => {
   const value = literal(text);
   if (value?.kind === 'int') {
     const { bits, signed } = value.type;
-    return walk.constant(Number(value.value), { kind: 'int', bytes: bits / 8, signed, char: false });
+    return plain(constant(Number(value.value)), { kind: 'int', bytes: bits / 8, signed, char: false }, Source.own);
   }
   const float = Number.parseFloat(text);
-  return walk.constant(Number.isNaN(float) ? 0 : float, { kind: 'float', bytes: /f$/i.test(text) ? 4 : 8 });
-}
+  const bytes = /f$/i.test(text) ? 4 : 8;
+  return plain(constant(Number.isNaN(float) ? 0 : float), { kind: 'float', bytes }, Source.own);
+});
 
 /** A pointer to a string literal. */
 export function stringLiteral(walk: Walk, node: CNode): Value {
@@ -115,9 +104,9 @@ function arithmeticText(walk: Walk, text: string): Value | undefined {
       : `?${name}`;
   });
   const number = literal(text);
-  if (number?.kind === 'int') return numberLiteral(walk, text);
+  if (number?.kind === 'int') return numberLiteral(text);
   if (plain.includes('?') || !/^[\d\s+\-*/()<.eE]+$/.test(plain) || plain.length > 80) {
-    return /^[\d.]+f?$/.test(text) ? numberLiteral(walk, text) : undefined;
+    return /^[\d.]+f?$/.test(text) ? numberLiteral(text) : undefined;
   }
   const value = arithmetic(plain);
   return value === undefined ? undefined : walk.constant(value, Math.abs(value) >= 2 ** 31 ? longType : intType);

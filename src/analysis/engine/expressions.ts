@@ -36,7 +36,7 @@ export function evaluate(walk: Walk, node: CNode, state: State): Value {
     case 'condition_clause':
       return node.children.length === 0 ? walk.constant(0) : evaluate(walk, node.children.at(-1) as CNode, state);
     case 'number_literal':
-      return numberLiteral(walk, walk.text(node));
+      return numberLiteral(walk.text(node));
     case 'char_literal': {
       const inside = walk.text(node).slice(1, -1);
       const [code] = charactersOf(inside);

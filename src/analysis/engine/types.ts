@@ -1,4 +1,5 @@
 import { type CNode, child } from '../c/syntax.js';
+import { once } from '../names.js';
 
 /** A C type as far as the analysis cares, on a 64-bit Linux. */
 export type CType =
@@ -81,12 +82,30 @@ export function specifier(node: CNode | undefined, text: (node: CNode) => string
 }
 
 export function byName(name: string, names: TypeNames): CType {
+  const { plain, type } = spelled(name);
+  const typedef = names.typedefs.get(plain);
+  if (typedef !== undefined) return typedef;
+  if (type !== undefined) return type;
+  const record = /^(?:struct|union) (\w+)$/.exec(plain);
+  return (record === null ? undefined : names.records.get(record[1] as string)) ?? { kind: 'unknown', name: plain };
+}
+
+interface Spelled {
+  /** Without what does not change the type. */
+  readonly plain: string;
+  /** What it is wherever no typedef says otherwise. */
+  readonly type: CType | undefined;
+}
+
+const spelled = once((name): Spelled => {
   const words = name
     .split(/\s+/)
     .filter((word) => !/^(const|volatile|static|register|extern|inline|restrict)$/.test(word));
   const plain = words.join(' ');
-  const typedef = names.typedefs.get(plain);
-  if (typedef !== undefined) return typedef;
+  return { plain, type: builtIn(plain, words) };
+});
+
+function builtIn(plain: string, words: readonly string[]): CType | undefined {
   if (plain === 'void') return { kind: 'void' };
   if (/^(long )?double$/.test(plain)) return { kind: 'float', bytes: words.length > 1 ? 16 : 8 };
   if (plain === 'float') return { kind: 'float', bytes: 4 };
@@ -99,15 +118,13 @@ export function byName(name: string, names: TypeNames): CType {
   if (known !== undefined && Object.hasOwn(named, plain)) {
     return { kind: 'int', bytes: known[0], signed: known[1], char: known[0] === 1 && !/bool/i.test(plain) };
   }
-  const record = /^(?:struct|union) (\w+)$/.exec(plain);
-  if (record !== null) return names.records.get(record[1] as string) ?? { kind: 'unknown', name: plain };
   if (words.length > 0 && words.every((word) => /^(unsigned|signed|int|short|long|char)$/.test(word))) {
     const signed = !words.includes('unsigned');
     if (words.includes('char')) return { kind: 'int', bytes: 1, signed, char: true };
     const bytes = words.includes('long') ? 8 : words.includes('short') ? 2 : 4;
     return { kind: 'int', bytes, signed, char: false };
   }
-  return { kind: 'unknown', name: plain };
+  return undefined;
 }
 
 /** The declared name and its type, for a declarator around a type. Undefined where there is no name. */
