@@ -102,7 +102,12 @@ export class Following {
     const { scopes, exits, jumps, labels } = walk.frame;
     scopes[scopes.length - 1] = new Map(mark.scope);
     exits.push(...mark.exits.slice(exits.length, mark.exited));
-    for (const [i, jump] of mark.jumps.entries()) jumps[i] = copied(jump);
+    // The loops and switches that the block stands in have these lists in hand.
+    for (const [i, { breaks, continues }] of mark.jumps.entries()) {
+      const own = jumps[i] as Frame['jumps'][number];
+      own.breaks.push(...breaks.slice(own.breaks.length));
+      own.continues?.push(...(continues ?? []).slice(own.continues.length));
+    }
     for (const [label, waiting] of mark.labels) labels.set(label, waiting);
     state.become(mark.state);
     return mark.at + 1;
