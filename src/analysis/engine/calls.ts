@@ -39,7 +39,8 @@ export function activate(
   walk.statement(callee.body, state);
   if (!state.dead) endOfBody(walk, callee.body, state);
   walk.frame = outer;
-  return mergeExits(walk, frame, state);
+  // Of a root nobody goes on.
+  return caller === null ? null : mergeExits(walk, frame, state);
 }
 
 // At its closing brace; code that was cut off ends nowhere.
@@ -68,11 +69,12 @@ function mergeExits(walk: Walk, frame: Frame, state: State): Value | null {
   let joined = first.state;
   let value = first.value;
   for (const exit of exits.slice(1)) {
-    if (walk.exhausted(exit.state.store.size)) break;
+    // Every value that is known in one of them may have to be merged.
+    if (walk.exhausted(joinWeight * exit.state.store.size)) break;
     value = value === null || exit.value === null ? null : mergeValues(walk, value, joined, exit.value, exit.state);
     joined = join(walk, joined, exit.state);
   }
-  joined = exits.length === 1 ? new State(joined) : joined;
+  if (joined === first.state) joined = new State(joined);
   joined.dead = false;
   const own = `~${frame.id}`;
   for (const key of joined.store.keys()) if (ownedBy(key, own)) joined.store.delete(key);
@@ -84,6 +86,8 @@ function mergeExits(walk: Walk, frame: Frame, state: State): Value | null {
   return { ...value, outcomes };
 }
 
+/** How much more a join takes than a branch, for each value that is known. */
+const joinWeight = 4;
 /** Calls within calls that are followed. */
 const maximumDepth = 6;
 /** Steps from a root, beyond which calls are no longer followed. */

@@ -1,5 +1,6 @@
 import { type CNode, child } from '../c/syntax.js';
 import { once } from '../names.js';
+import { deepest } from '../syntax/node.js';
 
 /** A C type as far as the analysis cares, on a 64-bit Linux. */
 export type CType =
@@ -170,7 +171,7 @@ function nestArray(of: CType, length: CNode | null): CType {
 
 /** Bytes of a type; undefined where that cannot be known. */
 export function sizeOf(type: CType, length: (node: CNode) => number | undefined): number | undefined {
-  return layoutOf(type, length, new Map()).bytes;
+  return layoutOf(type, length, new Map(), 0).bytes;
 }
 
 interface Layout {
@@ -180,8 +181,16 @@ interface Layout {
 
 const unknownLayout: Layout = { bytes: undefined, align: 8 };
 
-/** Each record is laid out once, however many of the others it is in; one that is in itself has no size. */
-function layoutOf(type: CType, length: (node: CNode) => number | undefined, records: Map<CType, Layout>): Layout {
+/**
+ * Each record is laid out once, however many of the others it is in; one that is in itself has no size, nor has one with too many in one
+ * another.
+ */
+function layoutOf(
+  type: CType,
+  length: (node: CNode) => number | undefined,
+  records: Map<CType, Layout>,
+  level: number,
+): Layout {
   switch (type.kind) {
     case 'int':
     case 'float':
@@ -191,14 +200,17 @@ function layoutOf(type: CType, length: (node: CNode) => number | undefined, reco
     case 'array': {
       const count =
         type.length === null ? undefined : typeof type.length === 'number' ? type.length : length(type.length);
-      const { bytes, align } = layoutOf(type.of, length, records);
+      const { bytes, align } = layoutOf(type.of, length, records, level);
       return { bytes: count === undefined || bytes === undefined ? undefined : count * bytes, align };
     }
     case 'record': {
       let layout = records.get(type);
       if (layout !== undefined) return layout;
       records.set(type, unknownLayout);
-      layout = type.fields === null ? unknownLayout : recordLayout(type.fields.values(), type.union, length, records);
+      layout =
+        type.fields === null || level === deepest
+          ? unknownLayout
+          : recordLayout(type.fields.values(), type.union, length, records, level + 1);
       records.set(type, layout);
       return layout;
     }
@@ -212,11 +224,12 @@ function recordLayout(
   union: boolean,
   length: (node: CNode) => number | undefined,
   records: Map<CType, Layout>,
+  level: number,
 ): Layout {
   let end: number | undefined = 0;
   let widest = 1;
   for (const field of fields) {
-    const { bytes, align } = layoutOf(field, length, records);
+    const { bytes, align } = layoutOf(field, length, records, level);
     widest = Math.max(widest, Math.min(align, 16));
     if (end === undefined || bytes === undefined) end = undefined;
     else if (union) end = Math.max(end, bytes);

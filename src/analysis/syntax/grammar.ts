@@ -82,7 +82,7 @@ export class Grammar {
 
   /**
    * The tree of a text of any kind: what is broken is marked so. A broken one is not even copied where `instead` gives another. Null for
-   * a text that takes more than two million steps, see {@link patience}.
+   * a text that takes more than two million steps, or has too many stray brackets: see {@link patience} and {@link mostStray}.
    *
    * @param position - Where a position of the text is in the code that it was made from.
    */
@@ -103,6 +103,7 @@ export class Grammar {
     onBroken: () => SyntaxNode | null | undefined,
     position?: (at: number) => number,
   ): SyntaxNode | null {
+    if (strayClosers(text) > mostStray) return null;
     let looks = 0;
     const tree = this.#parser.parse(text, null, { progressCallback: () => ++looks > patience });
     if (tree === null) {
@@ -137,6 +138,39 @@ export function unread({ length }: string): SyntaxNode {
  * when it has none left, and takes up to 24 kB for 100 steps: two million are half a gigabyte. Code that people write takes one step a byte.
  */
 const patience = 20_000;
+
+/** Closing brackets that nothing opened: at each the parser may look back at all before it; 1,600 times `(int))` take it four seconds. */
+const mostStray = 256;
+
+function strayClosers(text: string): number {
+  let stray = 0;
+  let [round, square, curly] = [0, 0, 0];
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x28:
+        round++;
+        break;
+      case 0x29:
+        if (round === 0) stray++;
+        else round--;
+        break;
+      case 0x5b:
+        square++;
+        break;
+      case 0x5d:
+        if (square === 0) stray++;
+        else square--;
+        break;
+      case 0x7b:
+        curly++;
+        break;
+      case 0x7d:
+        if (curly === 0) stray++;
+        else curly--;
+    }
+  }
+  return stray;
+}
 
 /**
  * Copies a tree into plain data. A call into the parser's module costs more than all that is done with its answer, so what the numbers
