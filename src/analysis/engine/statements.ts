@@ -89,10 +89,14 @@ export function statement(walk: Walk, node: CNode, state: State): void {
 
 function block(walk: Walk, items: readonly CNode[], state: State): void {
   walk.frame.scopes.push(new Map());
-  const number = walk.blocks++;
-  for (let i = walk.following?.catchUp(walk, number, state) ?? 0; i < items.length; i++) {
-    statement(walk, items[i] as CNode, state);
-    walk.trail?.mark(walk, number, i, state);
+  // What is only looked up, one walk may look up more often than another.
+  if (walk.quiet) for (const item of items) statement(walk, item, state);
+  else {
+    const number = walk.blocks++;
+    for (let i = walk.following?.catchUp(walk, number, state) ?? 0; i < items.length; i++) {
+      statement(walk, items[i] as CNode, state);
+      walk.trail?.mark(walk, number, i, state);
+    }
   }
   walk.frame.scopes.pop();
 }
