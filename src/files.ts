@@ -13,7 +13,12 @@ export function io<T>(what: string, path: string, operation: () => T): T {
 
 export function ioError(what: string, path: string, cause: unknown): SrcodeError {
   if (cause instanceof SrcodeError) return cause;
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  const { code = '', path: at = path } = cause as NodeJS.ErrnoException;
+  // What may not be read is often something below the path.
+  if (/^read\b/.test(what) && /^(EACCES|EPERM)$/.test(code))
+    return new SrcodeError('ERR_IO', `Cannot ${what} ${at}: no permission. Change its mode or its owner`, {
+      cause,
+    });
   const remedy = remedies[code] ?? (cause as Error).message;
   return new SrcodeError('ERR_IO', `Cannot ${what} ${path}: ${remedy}`, { cause });
 }

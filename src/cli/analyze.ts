@@ -66,13 +66,13 @@ const extensions: Readonly<Record<string, Language>> = {
 /** `srcode analyze src/ --with gcc,clang --sarif` */
 export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
   command: 'analyze <path>',
-  describe: 'Find flaws in C code, and the code that keeps them away',
+  describe: 'Find flaws in C, C++ and Python, and the code that keeps them away',
   builder: (yargs: Argv) =>
     yargs
       .positional('path', {
         type: 'string',
         demandOption: true,
-        describe: 'a file, or a folder with all C files in it and below',
+        describe: 'a file, or a folder: all C, C++ and Python in it and below',
       })
       .option('teacher', {
         type: 'string',
@@ -140,9 +140,7 @@ export const analyzeCommand: CommandModule<unknown, AnalyzeArgs> = {
       ({ reports }) => reports.map(({ report, code }) => listing(report, code)).join('\n'),
       ({ reports }) => {
         const found = reports.reduce((sum, { report }) => sum + report.findings.length, 0);
-        return found === 0
-          ? undefined
-          : new SrcodeError('ERR_FINDINGS', `${found} ${found === 1 ? 'finding' : 'findings'}`);
+        return found === 0 ? undefined : new SrcodeError('ERR_FINDINGS', counted(found, 'finding'));
       },
     ),
 };
@@ -305,6 +303,10 @@ function reportOf(
   };
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** From 1. */
 function lineAt(code: Uint8Array, byte: number): number {
   let line = 1;
@@ -316,7 +318,8 @@ const colours = { high: pc.red, medium: pc.yellow, low: pc.cyan } as const;
 
 /** The code with what was found under its lines, and the credited parts in green. */
 function listing({ file, findings, spans, parseOk, failures = {}, tokens }: FileReport, code: Buffer): string {
-  const head = `${pc.bold(file)}  ${findings.length} findings, ${spans.length} secure spans${parseOk ? '' : ', does not parse whole'}`;
+  const counts = `${counted(findings.length, 'finding')}, ${counted(spans.length, 'secure span')}`;
+  const head = `${pc.bold(file)}  ${counts}${parseOk ? '' : ', does not parse whole'}`;
   const lines: string[] = [head, ...Object.entries(failures).map(([name, why]) => `  not analysed by ${name}: ${why}`)];
   let start = 0;
   for (const [i, line] of code.toString('latin1').split('\n').entries()) {
