@@ -24,6 +24,7 @@ export function once<V>(make: (text: string) => V): (text: string) => V {
   };
 }
 
+/** A pattern that looks at each name once. */
 export function names(pattern: RegExp): Names {
   return { test: once((name) => pattern.test(name)) };
 }

@@ -155,7 +155,7 @@ function entrust(walk: Walk, args: readonly Argument[], own: CFunction, state: S
 function frees(walk: Walk, { body }: CFunction): boolean {
   let frees = freeing.get(body);
   if (frees === undefined) {
-    frees = [...descendants(body)].some(
+    frees = descendants(body).some(
       (at) => at.type === 'call_expression' && freed(calleeOf(walk, at)) !== undefined && inLoop(at, body),
     );
     freeing.set(body, frees);

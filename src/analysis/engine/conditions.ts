@@ -254,8 +254,6 @@ function outcome(walk: Walk, operator: string, a: Value, b: Value, state: State)
   let facts = (possible[0] as Outcome).facts;
   for (const { facts: other } of possible.slice(1)) facts = facts.join(other);
   state.facts.learn(facts);
-  const targets = possible.flatMap(({ value }) => value.targets);
-  if (isPointer(a) && targets.length === 0) return;
 }
 
 function strings(

@@ -6,6 +6,7 @@ import { charType, intType, sizeType } from './types.js';
 import { characterSet, type Range, Source, type State, type Value } from './values.js';
 import type { Walk } from './walk.js';
 
+/** One `%` of a format. */
 export interface Conversion {
   readonly letter: string;
   readonly width: number | null;
@@ -16,6 +17,7 @@ export interface Conversion {
   readonly modifier: string;
 }
 
+/** What a format converts, in order; `scanning` where it is one of scanf's. */
 export function conversions(format: string, scanning = false): Conversion[] {
   const found: Conversion[] = [];
   const pattern =
@@ -35,6 +37,7 @@ export function conversions(format: string, scanning = false): Conversion[] {
   return found;
 }
 
+/** A call of scanf or its like: input gets to what its arguments lead to. */
 export function scan(walk: Walk, { node, name, arguments: args, state }: CallEvent, formatAt: number): Value {
   const format = args[formatAt] === undefined ? undefined : walk.stringOf((args[formatAt] as { node: CNode }).node);
   let at = formatAt + 1;
@@ -126,6 +129,7 @@ function hexadecimal({ lo, hi }: Range, bytes: number): number {
   return lo >= 0 && Number.isFinite(hi) ? Math.max(1, Math.trunc(hi).toString(16).length) : bytes * 2;
 }
 
+/** A call of sprintf, or of snprintf where it is `bounded`: what its buffer holds behind it. */
 export function print(walk: Walk, { node, name, arguments: args, state }: CallEvent, bounded: boolean): Value {
   const [buffer, size] = [args[0]?.value, bounded ? args[1]?.value : undefined];
   const formatNode = args[bounded ? 2 : 1];

@@ -1,4 +1,6 @@
-import { type Names, names } from '../names.js';
+import { names } from '../names.js';
+
+/** Functions that do not come back. */
 export function isExit(name: string): boolean {
   return exits.test(name);
 }
@@ -169,7 +171,7 @@ export function keepsNothing(name: string): boolean {
   return keeping.test(name);
 }
 
-export const keeping: Names = names(
+const keeping = names(
   /^(str|mem|v?f?printf$|v?sn?printf$|vf?printf|f(read|write|gets|puts|seek|tell|scanf|getc|putc|flush|eof|error|close|ileno)|v?s?scanf$|puts|putchar|perror|ato|is[a-z]+$|to(upper|lower)$|read$|write$|recv|send|close$|sqlite3_|mysql_|qsort$|access$|l?stat$|fstat$|open|unlink$|remove$|rename$|system$|popen$|pclose|time$|getpass|assert|usleep|sleep|abs$|bind$|listen$|accept$|connect$|explicit_bzero|bzero|EVP_|RAND_|MD5|SHA|DES_|AES_|inet_|hton|ntoh|waitpid|wait$|exec|curl_|setvbuf|syslog|gets|pthread_mutex|poll|select|dprintf|lseek|fsync|ftruncate|fchmod|fchown|flock|ioctl|fcntl|[gs]etsockopt|shutdown)/,
 );
 

@@ -1,7 +1,7 @@
 import { names } from '../names.js';
 import { settle, unclosed } from './duties.js';
 import { print, scan } from './formats.js';
-import { allocation, freed, isExit, keeping, keepsNothing, makes, nullable } from './functions.js';
+import { allocation, freed, isExit, keepsNothing, makes, nullable } from './functions.js';
 import { isFallible, leaveDuties, opens, unfilled } from './results.js';
 import type { Argument, CallEvent } from './rule.js';
 import { partsOf } from './symbols.js';
@@ -318,7 +318,7 @@ function model(walk: Walk, event: CallEvent): Value | undefined {
     if (out !== undefined) state.store.set(out.region.id, walk.fresh(out.region.type, Source.own, { origin }));
     return walk.fresh(intType, Source.own, { range: { lo: 0, hi: 1 }, origin });
   }
-  if (!keeping.test(name) && !ofCharacters.test(name)) return undefined;
+  if (!keepsNothing(name) && !ofCharacters.test(name)) return undefined;
   // What is given by address is what the function writes its results to.
   if (!ofText.test(name)) {
     for (const { value } of args) {

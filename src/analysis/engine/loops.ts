@@ -144,7 +144,7 @@ function changesIn(loop: CNode): readonly CNode[] {
   let found = changing.get(loop);
   if (found === undefined) {
     const parts = loop.children.filter(({ field }) => field !== 'initializer');
-    found = parts.flatMap((part) => [...descendants(part)]).filter(changes);
+    found = parts.flatMap((part) => descendants(part)).filter(changes);
     changing.set(loop, found);
   }
   return found;

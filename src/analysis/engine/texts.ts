@@ -16,10 +16,12 @@ import type { Walk } from './walk.js';
 
 export const charPointer: CType = { kind: 'pointer', to: charType };
 
+/** How far what a text holds is to be trusted. */
 export function contentSource(walk: Walk, text: Value | undefined, state: State): Source {
   return text === undefined ? Source.own : walk.content(text, state).source;
 }
 
+/** Text of a source that a call gives, of unknown size. */
 export function textFrom(
   walk: Walk,
   event: CallEvent,
@@ -43,6 +45,7 @@ export function textFrom(
   });
 }
 
+/** Input is read to a buffer; `length` where text of so many characters comes of it. */
 export function fill(walk: Walk, buffer: Value, state: State, length: Range | null): void {
   const [target] = buffer.targets;
   if (target === undefined) {
@@ -61,7 +64,7 @@ export function fill(walk: Walk, buffer: Value, state: State, length: Range | nu
   );
 }
 
-// `in >> x`: into text that makes room for it, or into a number.
+/** `in >> x`: into text that makes room for it, or into a number. */
 export function readInto(walk: Walk, target: Value, origin: Origin, state: State): void {
   const region = target.targets[0]?.region;
   if (region === undefined) return;
@@ -94,14 +97,17 @@ export function concatenated(walk: Walk, node: CNode, a: Value, b: Value, state:
   return textOf(walk, { node, callee: '' }, contents, length, state);
 }
 
+/** A length that is not known, but for its limit. */
 export function lengthUpTo(walk: Walk, most: number): Linear {
   return walk.fresh(sizeType, Source.own, { range: { lo: 0, hi: most } }).number;
 }
 
+/** The sum of two lengths. */
 export function sum(walk: Walk, a: Linear, b: Linear, { facts }: State): Linear {
   return walk.sum(a, b, sizeType, Source.own, facts);
 }
 
+/** A text is copied to a buffer, `length` characters of it as far as is known. */
 export function copyText(walk: Walk, to: Value, from: Value, length: Linear, state: State): void {
   const [target] = to.targets;
   const content = walk.content(from, state);
@@ -122,7 +128,7 @@ export function copyText(walk: Walk, to: Value, from: Value, length: Linear, sta
   if (content.literalText === undefined) state.store.set(`${target.region.id}[]`, content);
 }
 
-// Whether the memory behind the copy is zero as it stands.
+/** Whether the memory behind the copy is zero as it stands. */
 export function isZero(walk: Walk, to: Value, limit: Value | undefined, state: State): boolean {
   const [target] = to.targets;
   if (target === undefined || limit === undefined) return false;
@@ -138,6 +144,7 @@ export function leaveOpen(to: Value, origin: Origin, state: State): void {
   if (content !== undefined) state.store.set(key, { ...content, unterminated: origin });
 }
 
+/** A buffer holds `length` characters now, put together from these contents. */
 export function appendText(walk: Walk, to: Value, contents: readonly Value[], length: Linear, state: State): void {
   const [target] = to.targets;
   if (target === undefined) return;

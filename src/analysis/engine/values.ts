@@ -71,7 +71,7 @@ export interface Value {
   readonly parts: readonly number[] | undefined;
   /** What the caller learns from the result of a function: by outcome, the facts that hold with it. */
   readonly outcomes: readonly Outcome[] | undefined;
-  /** It was moved by arithmetic away from what was allocated. */
+  /** The content of a text that is known word for word. */
   readonly literalText: string | undefined;
   /** It is there only if a call succeeded that nothing has tested as long as the path has this {@link Duty}. */
   readonly awaits: string | undefined;
@@ -159,8 +159,6 @@ export interface Outcome {
   readonly value: Value;
   readonly facts: Facts;
 }
-
-export const none: Linear = { symbol: 0, scale: 0, offset: 0 };
 
 export function constant(offset: number): Linear {
   return { symbol: 0, scale: 0, offset };

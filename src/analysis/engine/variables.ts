@@ -32,10 +32,7 @@ export const lookupLevels = 50;
 
 /** Bytes of a type; undefined where that cannot be known. */
 export function bytesOf(walk: Walk, type: CType): number | undefined {
-  return sizeOf(type, (node) => {
-    const range = constantOf(walk, node);
-    return range === undefined ? undefined : range;
-  });
+  return sizeOf(type, (node) => constantOf(walk, node));
 }
 
 function constantOf(walk: Walk, node: CNode): number | undefined {

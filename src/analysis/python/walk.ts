@@ -428,7 +428,7 @@ export class PythonWalk {
   }
 
   #looksAtInput(test: SyntaxNode, state: State): boolean {
-    return [...descendants(test)].some(
+    return descendants(test).some(
       (node) =>
         node.type === 'identifier' &&
         (state.variables.get(this.text(node))?.parts ?? []).some(({ origin }) => origin === 'input'),

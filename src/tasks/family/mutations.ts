@@ -66,7 +66,7 @@ function conditionMutations(source: CSource, condition: CNode): Mutation[] {
 
 /** Each comparison of a condition so that one more value passes, each pair of conditions with its second half left out. */
 function weakened(source: CSource, condition: CNode, weaker: Readonly<Record<string, string>>): Mutation[] {
-  return [...descendants(condition)].flatMap((node): Mutation[] => {
+  return descendants(condition).flatMap((node): Mutation[] => {
     const [left, right, into] = [child(node, 'left'), child(node, 'right'), weaker[node.operator]];
     if (node.type !== 'binary_expression' || left === undefined || right === undefined || into === undefined) return [];
     const text = into === '' ? source.text(left) : `${source.text(left)} ${into} ${source.text(right)}`;
@@ -90,7 +90,7 @@ function swapped(name: string, into: string): (source: CSource, call: CNode) => 
 }
 
 const calls = (nodes: readonly CNode[]): CNode[] =>
-  nodes.flatMap((node) => [...descendants(node)].filter(({ type }) => type === 'call_expression'));
+  nodes.flatMap((node) => descendants(node).filter(({ type }) => type === 'call_expression'));
 
 const anyCall =
   (...swaps: ((source: CSource, call: CNode) => Mutation | undefined)[]): Careless =>
@@ -129,7 +129,7 @@ const careless: Readonly<Record<StepId, Careless>> = {
   dup: (source, credited) =>
     calls(credited)
       .filter((call) => source.text(child(call, 'function') as CNode) === 'malloc')
-      .flatMap((call) => [...descendants(call)])
+      .flatMap((call) => descendants(call))
       .filter(({ type, operator }) => type === 'binary_expression' && operator === '+')
       .slice(0, 1)
       .map((sum) => ({
@@ -154,7 +154,7 @@ const careless: Readonly<Record<StepId, Careless>> = {
   },
   sum: (source, credited) =>
     credited.flatMap((condition) =>
-      [...descendants(condition)]
+      descendants(condition)
         .filter(({ operator }) => operator === '<' || operator === '!=')
         .slice(0, 1)
         .map((node) => ({

@@ -156,7 +156,7 @@ function findFunction(source: CSource, spec: FamilySpec): FunctionNode | undefin
     if (name === undefined || source.text(name) !== spec.functionName) continue;
     const list = child(declarator, 'parameters')?.children ?? [];
     const parameters = list.map((parameter) => {
-      const names = [...descendants(parameter)].filter(({ type }) => type === 'identifier');
+      const names = descendants(parameter).filter(({ type }) => type === 'identifier');
       return names.length === 0 ? '' : source.text(names.at(-1) as CNode);
     });
     return parameters.length === spec.parameters.length ? { node, body, parameters } : undefined;
@@ -179,7 +179,7 @@ function idleGuards(source: CSource, functionNode: FunctionNode, results: readon
     const repeated = seen.has(words) || rejecting.has(node);
     seen.add(words);
     if (needed.has(node)) continue;
-    const names = [...descendants(condition)]
+    const names = descendants(condition)
       .filter(({ type }) => type === 'identifier')
       .map((name) => source.text(name));
     const foreign =
@@ -196,7 +196,7 @@ function declaredNames(source: CSource, { body, parameters }: FunctionNode): Set
     if (node.type !== 'declaration') continue;
     for (const part of node.children) {
       if (part.field !== 'declarator') continue;
-      const name = [...descendants(part)].find(({ type }) => type === 'identifier');
+      const name = descendants(part).find(({ type }) => type === 'identifier');
       if (name !== undefined) names.add(source.text(name));
     }
   }
