@@ -10,7 +10,10 @@ beforeAll(async () => {
   parser = await CParser.load('c');
 });
 
-/** The only way out of a loop or a switch stands behind a guard; or a rule looks a block up, behind another guard once more. */
+/**
+ * The only way out of a loop or a switch stands behind a guard; a rule looks a block up, behind another guard once more; what is allocated
+ * before a loop is the same on the way around it.
+ */
 const others = [
   `int f(int fd, const int *at, int i) {
   int n;
@@ -68,6 +71,22 @@ const others = [
       }
   }
   return n;
+}
+`,
+  `int f(const int *at, int n, int i) {
+  char *p;
+  char *q;
+  for (p = malloc(40), q = p; n > 0; n--) {
+    n = at[n];
+    if (i < 0)
+      return -1;
+    n = at[i];
+  }
+  if (q == NULL)
+    return -1;
+  p[2] = 1;
+  free(p);
+  return 0;
 }
 `,
 ];

@@ -1,6 +1,6 @@
 import { distances, partsOfAll, type Symbols, someOf, within } from './symbols.js';
 import { longType, unknownType } from './types.js';
-import { type Facts, type Linear, Shelf, Source, State, type Target, type Value } from './values.js';
+import { type Facts, type Linear, type Region, Shelf, Source, State, type Target, type Value } from './values.js';
 
 /** What holds on both ways to a place. */
 export function join(symbols: Symbols, a: State, b: State): State {
@@ -82,7 +82,7 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
   if (
     same &&
     one.targets.length === two.targets.length &&
-    one.targets.every(({ region }, i) => region === two.targets[i]?.region)
+    one.targets.every(({ region }, i) => isSame(region, two.targets[i]?.region))
   ) {
     return one.uninitialised ? two : one;
   }
@@ -118,6 +118,15 @@ export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, 
   if (pointer && n1 === 'yes' && n2 === 'yes') facts?.setNull(merged.number.symbol, true);
   if (facts !== undefined && !pointer) relate(symbols, merged.number.symbol, one.number, a, two.number, b, facts);
   return merged;
+}
+
+// What a walk took over has regions of the other walk, the same in everything.
+function isSame(one: Region, two: Region | undefined): boolean {
+  if (one === two) return true;
+  if (two === undefined || one.id !== two.id || one.node !== two.node) return false;
+  const [a, b] = [one.size, two.size];
+  const sized = a === b || (a?.symbol === b?.symbol && a?.scale === b?.scale && a?.offset === b?.offset);
+  return sized && one.frame === two.frame && one.source === two.source && one.text === two.text;
 }
 
 // One place of a memory or the other.
