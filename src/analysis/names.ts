@@ -5,6 +5,7 @@ export interface Names {
 
 /** Texts that are remembered at most: hostile code may have ever new ones. */
 const most = 4096;
+const longest = 128;
 
 /** The same text by itself: one that was cut out of another keeps that in memory. */
 function alone(text: string): string {
@@ -15,6 +16,8 @@ function alone(text: string): string {
 export function once<V>(make: (text: string) => V): (text: string) => V {
   const known = new Map<string, V>();
   return (text) => {
+    // What is called need not be a name: it may be all of the text.
+    if (text.length > longest) return make(text);
     const seen = known.get(text);
     if (seen !== undefined) return seen;
     if (known.size === most) known.clear();

@@ -10,6 +10,20 @@ import { type Outcome, Source, State, type Value } from './values.js';
 import { declare } from './variables.js';
 import type { Frame, Walk } from './walk.js';
 
+/** An activation that nothing has been walked of. */
+export function frameOf(id: number, callee: CFunction, caller: Frame | null, values: readonly Value[]): Frame {
+  return {
+    id,
+    function: callee,
+    caller,
+    scopes: [new Map()],
+    exits: [],
+    jumps: [],
+    labels: new Map(),
+    arguments: values,
+  };
+}
+
 /** Walks a function's body with its arguments, and goes on with what its exits have in common. Null where it gives nothing. */
 export function activate(
   walk: Walk,
@@ -20,16 +34,7 @@ export function activate(
 ): Value | null {
   walk.started.add(callee.name);
   const outer = walk.frame;
-  const frame: Frame = {
-    id: ++walk.frames,
-    function: callee,
-    caller,
-    scopes: [new Map()],
-    exits: [],
-    jumps: [],
-    labels: new Map(),
-    arguments: values,
-  };
+  const frame = frameOf(++walk.frames, callee, caller, values);
   walk.frame = frame;
   for (const [i, { name, type, node }] of callee.parameters.entries()) {
     if (name === '') continue;

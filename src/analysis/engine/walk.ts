@@ -1,6 +1,6 @@
 import type { CNode } from '../c/syntax.js';
 import { deepest } from '../syntax/node.js';
-import { activate, calleeOf } from './calls.js';
+import { activate, calleeOf, frameOf } from './calls.js';
 import { always, branch } from './conditions.js';
 import { stringOf } from './constants.js';
 import { evaluate } from './expressions.js';
@@ -179,6 +179,8 @@ export class Walk extends Symbols {
       if (root.name === 'main' && i === 0) return this.fresh(type, Source.own, { range: { lo: 1, hi: 2 ** 31 - 1 } });
       return this.fresh(type, root.name === 'main' ? Source.input : (Math.min(distrust, Source.parameter) as Source));
     });
+    // The types of its parameters may have expressions in them.
+    this.frame = frameOf(0, root, null, []);
     try {
       activate(this, root, sizeParameters(this, root, values), null, state);
     } catch (thrown) {
