@@ -16,6 +16,8 @@ export interface Region {
 export class SourceLines {
   readonly #code: Uint8Array;
   readonly #starts: number[] = [0];
+  /** How many units there are before each block of bytes. */
+  readonly #units: { codePoints?: number[]; utf16?: number[] } = {};
 
   constructor(code: Uint8Array) {
     this.#code = replaceInvalid(code);
@@ -68,17 +70,45 @@ export class SourceLines {
     if (line > this.#starts.length) return this.#code.length;
     const start = this.#starts[Math.max(0, line - 1)] as number;
     const end = this.#starts[line] ?? this.#code.length;
-    let at = start;
-    for (let units = 1; at < end && units < column; at = this.#next(at)) {
-      units += unit === 'bytes' ? this.#next(at) - at : unit === 'utf16' && (this.#code[at] as number) >= 0xf0 ? 2 : 1;
+    const units = this.#unitsBefore(start, unit) + column - 1;
+    // The last block before which there are less, then byte by byte: a line may be all of a text.
+    let low = start >> blockBits;
+    let high = (end >> blockBits) + 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.#unitsBefore(middle << blockBits, unit) < units) low = middle;
+      else high = middle;
+    }
+    let at = Math.max(start, low << blockBits);
+    let before = this.#unitsBefore(at, unit);
+    while (at < end && (before < units || isContinuation(this.#code[at]))) {
+      before += unitsOf(this.#code[at] as number, unit);
+      at++;
     }
     return at;
   }
 
   #column(line: number, byte: number): number {
-    let column = 1;
-    for (let at = this.#starts[line - 1] as number; at < byte; at = this.#next(at)) column++;
-    return column;
+    return (
+      this.#unitsBefore(byte, 'codePoints') - this.#unitsBefore(this.#starts[line - 1] as number, 'codePoints') + 1
+    );
+  }
+
+  #unitsBefore(byte: number, unit: ColumnUnit): number {
+    if (unit === 'bytes') return byte;
+    let blocks = this.#units[unit];
+    if (blocks === undefined) {
+      blocks = [];
+      let sum = 0;
+      for (let at = 0; at <= this.#code.length; at++) {
+        if ((at & ((1 << blockBits) - 1)) === 0) blocks.push(sum);
+        if (at < this.#code.length) sum += unitsOf(this.#code[at] as number, unit);
+      }
+      this.#units[unit] = blocks;
+    }
+    let units = blocks[byte >> blockBits] as number;
+    for (let at = (byte >> blockBits) << blockBits; at < byte; at++) units += unitsOf(this.#code[at] as number, unit);
+    return units;
   }
 
   #wordAt(place: number): Span {
@@ -102,7 +132,11 @@ export class SourceLines {
   }
 }
 
+const blockBits = 8;
 const newline = 0x0a;
+/** What a byte adds to a column: the first one of a character stands for it. */
+const unitsOf = (byte: number, unit: ColumnUnit): number =>
+  unit === 'bytes' ? 1 : (byte & 0xc0) === 0x80 ? 0 : unit === 'utf16' && byte >= 0xf0 ? 2 : 1;
 const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 const isWord = (byte: number | undefined): boolean => byte !== undefined && /\w/.test(String.fromCharCode(byte));
