@@ -201,15 +201,13 @@ function report() {
   }
   const { cpu, rss, ...rest } = sums;
   const seen = {
-    ...{
-      commit,
-      language,
-      seed,
-      minutes: minutes(),
-      cpuHours: Number((cpu / 3_600_000).toFixed(3)),
-      ...rest,
-      ...kinds,
-    },
+    commit,
+    language,
+    seed,
+    minutes: minutes(),
+    cpuHours: Number((cpu / 3_600_000).toFixed(3)),
+    ...rest,
+    ...kinds,
     failures: [...failures.values()].map(({ key, count, index, what, detail, code }) => {
       return { key, count, index, what, bytes: code.length, detail };
     }),

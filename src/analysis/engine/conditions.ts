@@ -277,5 +277,5 @@ function strings(
     if (value.origin !== undefined && value.origin.node.type === 'call_expression') call = value.origin.node;
     else return;
   }
-  learnString(walk, operator, call, state, value, other);
+  learnString(walk, operator, call, state, other);
 }

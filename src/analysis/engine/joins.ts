@@ -1,6 +1,16 @@
 import { distances, partsOfAll, type Symbols, someOf, within } from './symbols.js';
 import { longType, unknownType } from './types.js';
-import { type Facts, type Linear, type Region, Shelf, Source, State, type Target, type Value } from './values.js';
+import {
+  type Facts,
+  isSameNumber,
+  type Linear,
+  type Region,
+  Shelf,
+  Source,
+  State,
+  type Target,
+  type Value,
+} from './values.js';
 
 /** What holds on both ways to a place. */
 export function join(symbols: Symbols, a: State, b: State): State {
@@ -75,12 +85,8 @@ function leads(symbols: Symbols, { store, facts }: State, id: string): boolean {
 /** The value of a variable behind two ways on which it had one and two. */
 export function mergeValues(symbols: Symbols, one: Value, a: State, two: Value, b: State, facts?: Facts): Value {
   if (one === two) return one;
-  const same =
-    one.number.symbol === two.number.symbol &&
-    one.number.scale === two.number.scale &&
-    one.number.offset === two.number.offset;
   if (
-    same &&
+    isSameNumber(one.number, two.number) &&
     one.targets.length === two.targets.length &&
     one.targets.every(({ region }, i) => isSame(region, two.targets[i]?.region))
   ) {
@@ -125,14 +131,14 @@ function isSame(one: Region, two: Region | undefined): boolean {
   if (one === two) return true;
   if (two === undefined || one.id !== two.id || one.node !== two.node) return false;
   const [a, b] = [one.size, two.size];
-  const sized = a === b || (a?.symbol === b?.symbol && a?.scale === b?.scale && a?.offset === b?.offset);
+  const sized = a === b || (a !== null && b !== null && isSameNumber(a, b));
   return sized && one.frame === two.frame && one.source === two.source && one.text === two.text;
 }
 
 // One place of a memory or the other.
 function between(symbols: Symbols, one: Target, a: State, two: Target, b: State): Target {
   const [p, q] = [one.offset, two.offset];
-  if (p.symbol === q.symbol && p.scale === q.scale && p.offset === q.offset) return one;
+  if (isSameNumber(p, q)) return one;
   const [x, y] = [symbols.range(p, a.facts), symbols.range(q, b.facts)];
   const range = { lo: Math.min(x.lo, y.lo), hi: Math.max(x.hi, y.hi) };
   return { region: one.region, offset: symbols.fresh(longType, Source.own, { range }).number };

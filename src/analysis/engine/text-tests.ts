@@ -13,24 +13,16 @@ const classes: Readonly<Record<string, (code: number) => boolean>> = {
 };
 
 /** Learns from `call operator other`, where the call is one of those that look at text. */
-export function learnString(
-  walk: Walk,
-  operator: string,
-  call: CNode,
-  state: State,
-  _value: Value,
-  other?: Value,
-): void {
+export function learnString(walk: Walk, operator: string, call: CNode, state: State, other?: Value): void {
   const name = walk.calleeOf(call);
   const nodes = child(call, 'arguments')?.children ?? [];
   const against = other === undefined ? { lo: 0, hi: 0 } : walk.range(other.number, state.facts);
   const zero = against.lo === 0 && against.hi === 0;
-  const quiet = (): State => state;
   const [first, second] = nodes as [CNode | undefined, CNode | undefined];
   if (first === undefined) return;
   const test = classes[name];
   if (test !== undefined && Object.hasOwn(classes, name)) {
-    const character = walk.evaluate(first, quiet());
+    const character = walk.evaluate(first, state);
     const holds = operator === '!=' && zero;
     if (character.elementOf !== undefined && (holds || (operator === '==' && zero))) {
       state.facts.allowElement(
@@ -47,8 +39,8 @@ export function learnString(
     case 'strchr':
     case 'strrchr':
     case 'memchr': {
-      const content = walk.content(walk.evaluate(first, quiet()), state);
-      const code = second === undefined ? null : walk.evaluate(second, quiet());
+      const content = walk.content(walk.evaluate(first, state), state);
+      const code = second === undefined ? null : walk.evaluate(second, state);
       if (absent && code !== null && code.number.symbol === 0) remove(content, [code.number.offset], state);
       // strchr("allowed", c): c is one of them.
       const allowed = walk.stringOf(first);
@@ -62,7 +54,7 @@ export function learnString(
     }
     case 'strpbrk':
       if (absent && text !== undefined) {
-        const content = walk.content(walk.evaluate(first, quiet()), state);
+        const content = walk.content(walk.evaluate(first, state), state);
         remove(
           content,
           [...text].map((char) => char.charCodeAt(0)),
@@ -72,7 +64,7 @@ export function learnString(
       return;
     case 'strstr':
       if (absent && text?.startsWith('..')) {
-        const content = walk.content(walk.evaluate(first, quiet()), state);
+        const content = walk.content(walk.evaluate(first, state), state);
         for (const part of [content.number.symbol, ...partsOf(content)]) state.facts.mark(`no dots:${part}`);
       }
       return;
@@ -86,9 +78,9 @@ export function learnString(
           if (node === undefined || counterpart === undefined) continue;
           const own =
             walk.stringOf(counterpart) !== undefined ||
-            walk.content(walk.evaluate(counterpart, quiet()), state).source === Source.own;
+            walk.content(walk.evaluate(counterpart, state), state).source === Source.own;
           if (!own) continue;
-          const content = walk.content(walk.evaluate(node, quiet()), state);
+          const content = walk.content(walk.evaluate(node, state), state);
           for (const part of [content.number.symbol, ...partsOf(content)])
             state.facts.allow(
               part,
@@ -102,15 +94,15 @@ export function learnString(
       if (absent) {
         for (const node of [first, second]) {
           if (node === undefined) continue;
-          const content = walk.content(walk.evaluate(node, quiet()), state);
+          const content = walk.content(walk.evaluate(node, state), state);
           if (state.facts.has(`resolved:${content.number.symbol}`)) state.facts.mark(`inside:${content.number.symbol}`);
         }
       }
       return;
     case 'strspn':
       if (text !== undefined && other !== undefined) {
-        const content = walk.content(walk.evaluate(first, quiet()), state);
-        const length = walk.length(walk.evaluate(first, quiet()), state);
+        const content = walk.content(walk.evaluate(first, state), state);
+        const length = walk.length(walk.evaluate(first, state), state);
         const all = operator === '==' && other.number.symbol === length.symbol && other.number.offset === length.offset;
         if (all)
           for (const part of [content.number.symbol, ...partsOf(content)])

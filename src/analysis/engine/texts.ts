@@ -29,14 +29,7 @@ export function textFrom(
   { nullable: mayFail }: { nullable: 'maybe' | 'no' },
 ): Value {
   const { node, name, state } = event;
-  const region: Region = {
-    id: `text${node.start}~${walk.frame.id}`,
-    kind: 'outside',
-    size: null,
-    type: { kind: 'array', of: charType, length: null },
-    node,
-    frame: 0,
-  };
+  const region = ofText(walk, node);
   state.store.set(`${region.id}[]`, walk.fresh(charType, source));
   return walk.fresh(charPointer, source, {
     nullable: mayFail,
@@ -73,6 +66,12 @@ export function readInto(walk: Walk, target: Value, origin: Origin, state: State
   else state.store.set(region.id, textOf(walk, origin, [walk.fresh(charType, Source.input)], null, state));
 }
 
+// The memory of a text that a call gives.
+function ofText(walk: Walk, node: CNode): Region {
+  const type: CType = { kind: 'array', of: charType, length: null };
+  return { id: `text${node.start}~${walk.frame.id}`, kind: 'outside', size: null, type, node, frame: 0 };
+}
+
 /** Text of its own, that a call or an operator gives. */
 function textOf(
   walk: Walk,
@@ -81,9 +80,7 @@ function textOf(
   length: Linear | null,
   state: State,
 ): Value {
-  const id = `text${node.start}~${walk.frame.id}`;
-  const type: CType = { kind: 'array', of: charType, length: null };
-  const region: Region = { id, kind: 'outside', size: null, type, node, frame: 0 };
+  const region = ofText(walk, node);
   const source = Math.max(...contents.map((content) => content.source)) as Source;
   walk.setText(region, { source, parts: partsOfAll(contents), ...(length !== null && { length }) }, state);
   const origin = { node, callee };

@@ -87,14 +87,10 @@ export class Following {
     const mark = first.trail?.last(block, this.#same);
     if (mark === undefined) return 0;
     walk.inherit(first, mark.born);
-    grow(walk.untouched, first.untouched, mark.untouched);
-    grow(walk.outsides, first.outsides, mark.outsides);
-    grow(walk.macroValues, first.macroValues, mark.macroValues);
-    let missing = mark.consulted;
-    for (const key of first.consulted) {
-      if (missing-- === 0) break;
-      walk.consulted.add(key);
-    }
+    for (const [key, value] of begin(first.untouched, mark.untouched)) walk.untouched.set(key, value);
+    for (const [id, region] of begin(first.outsides, mark.outsides)) walk.outsides.set(id, region);
+    for (const [name, value] of begin(first.macroValues, mark.macroValues)) walk.macroValues.set(name, value);
+    for (const key of begin(first.consulted, mark.consulted)) walk.consulted.add(key);
     walk.spared += mark.steps - walk.steps;
     walk.steps = mark.steps;
     walk.frames = mark.frames;
@@ -120,10 +116,11 @@ function copied({ breaks, continues }: Frame['jumps'][number]): Frame['jumps'][n
   return { breaks: [...breaks], continues: continues && [...continues] };
 }
 
-function grow<K, V>(map: Map<K, V>, of: ReadonlyMap<K, V>, size: number): void {
-  let missing = size;
-  for (const [key, value] of of) {
-    if (missing-- === 0) return;
-    map.set(key, value);
+/** The first so many. */
+function* begin<T>(all: Iterable<T>, count: number): Iterable<T> {
+  let left = count;
+  for (const one of all) {
+    if (left-- === 0) return;
+    yield one;
   }
 }

@@ -164,6 +164,11 @@ export function constant(offset: number): Linear {
   return { symbol: 0, scale: 0, offset };
 }
 
+/** Whether two are the same number, for certain. */
+export function isSameNumber(a: Linear, b: Linear): boolean {
+  return a.symbol === b.symbol && a.scale === b.scale && a.offset === b.offset;
+}
+
 export function addLinear(a: Linear, b: Linear): Linear | null {
   if (a.symbol === 0) return { ...b, offset: a.offset + b.offset };
   if (b.symbol === 0) return { ...a, offset: a.offset + b.offset };
@@ -270,47 +275,20 @@ const mostOrders = 32;
 
 /** What is known of symbols on a path. */
 export class Facts {
-  // Shared with what it was copied from, until they are first written to: the own ones are in the sum of their bits.
-  #ranges: Map<number, Range>;
-  #nulls: Map<number, boolean>;
-  #characters: Map<number, bigint>;
-  #marks: Map<string, true>;
-  #own = 0;
+  readonly #ranges: Shelf<number, Range>;
+  readonly #nulls: Shelf<number, boolean>;
+  readonly #characters: Shelf<number, bigint>;
+  readonly #marks: Shelf<string, true>;
   #orders: readonly Order[];
   readonly #grounds: Grounds | null;
 
   constructor(from: Facts | null = null, grounds: Grounds | null = from === null ? null : from.#grounds) {
     this.#grounds = grounds;
-    this.#ranges = from === null ? nothing : from.#ranges;
-    this.#nulls = from === null ? nothing : from.#nulls;
-    this.#characters = from === null ? nothing : from.#characters;
-    this.#marks = from === null ? nothing : from.#marks;
+    this.#ranges = new Shelf(from === null ? undefined : from.#ranges);
+    this.#nulls = new Shelf(from === null ? undefined : from.#nulls);
+    this.#characters = new Shelf(from === null ? undefined : from.#characters);
+    this.#marks = new Shelf(from === null ? undefined : from.#marks);
     this.#orders = from === null ? [] : from.#orders;
-    if (from !== null) from.#own = 0;
-  }
-
-  get #ownRanges(): Map<number, Range> {
-    if ((this.#own & 1) === 0) this.#ranges = new Map(this.#ranges);
-    this.#own |= 1;
-    return this.#ranges;
-  }
-
-  get #ownNulls(): Map<number, boolean> {
-    if ((this.#own & 2) === 0) this.#nulls = new Map(this.#nulls);
-    this.#own |= 2;
-    return this.#nulls;
-  }
-
-  get #ownCharacters(): Map<number, bigint> {
-    if ((this.#own & 4) === 0) this.#characters = new Map(this.#characters);
-    this.#own |= 4;
-    return this.#characters;
-  }
-
-  get #ownMarks(): Map<string, true> {
-    if ((this.#own & 8) === 0) this.#marks = new Map(this.#marks);
-    this.#own |= 8;
-    return this.#marks;
   }
 
   range(symbol: number): Range | undefined {
@@ -320,7 +298,7 @@ export class Facts {
   narrow(symbol: number, { lo, hi }: Range): void {
     this.#grounds?.tell(symbol);
     const old = this.#ranges.get(symbol);
-    this.#ownRanges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
+    this.#ranges.set(symbol, { lo: Math.max(lo, old?.lo ?? -Infinity), hi: Math.min(hi, old?.hi ?? Infinity) });
   }
 
   isNull(symbol: number): boolean | undefined {
@@ -329,7 +307,7 @@ export class Facts {
 
   setNull(symbol: number, isNull: boolean): void {
     this.#grounds?.tell(symbol);
-    this.#ownNulls.set(symbol, isNull);
+    this.#nulls.set(symbol, isNull);
   }
 
   characters(symbol: number): bigint {
@@ -338,7 +316,7 @@ export class Facts {
 
   allow(symbol: number, set: bigint): void {
     this.#grounds?.tell(Math.abs(symbol));
-    this.#ownCharacters.set(symbol, this.characters(symbol) & set);
+    this.#characters.set(symbol, this.characters(symbol) & set);
   }
 
   /** One character of a content is among these: the others need not be, until a loop has gone through all. */
@@ -353,7 +331,7 @@ export class Facts {
 
   /** Another turn looks at another element. */
   forgetElements(): void {
-    for (const symbol of [...this.#characters.keys()]) if (symbol < 0) this.#ownCharacters.delete(symbol);
+    for (const symbol of [...this.#characters.keys()]) if (symbol < 0) this.#characters.delete(symbol);
   }
 
   has(mark: string): boolean {
@@ -362,7 +340,7 @@ export class Facts {
 
   mark(mark: string): void {
     this.#grounds?.tell(mark);
-    this.#ownMarks.set(mark, true);
+    this.#marks.set(mark, true);
   }
 
   order(a: number, b: number, offset: number): void {
@@ -391,15 +369,15 @@ export class Facts {
       const second = other.#ranges.get(symbol);
       if (second === undefined) continue;
       const both = { lo: Math.min(range.lo, second.lo), hi: Math.max(range.hi, second.hi) };
-      if (both.lo > -Infinity || both.hi < Infinity) joined.#ownRanges.set(symbol, both);
+      if (both.lo > -Infinity || both.hi < Infinity) joined.#ranges.set(symbol, both);
     }
     for (const [symbol, isNull] of this.#nulls)
-      if (other.#nulls.get(symbol) === isNull) joined.#ownNulls.set(symbol, isNull);
+      if (other.#nulls.get(symbol) === isNull) joined.#nulls.set(symbol, isNull);
     for (const [symbol, set] of this.#characters) {
       const second = other.#characters.get(symbol);
-      if (second !== undefined) joined.#ownCharacters.set(symbol, set | second);
+      if (second !== undefined) joined.#characters.set(symbol, set | second);
     }
-    for (const mark of this.#marks.keys()) if (other.#marks.has(mark)) joined.#ownMarks.set(mark, true);
+    for (const mark of this.#marks.keys()) if (other.#marks.has(mark)) joined.#marks.set(mark, true);
     joined.#orders =
       this.#orders === other.#orders
         ? this.#orders
@@ -412,19 +390,19 @@ export class Facts {
   #same(other: Facts): boolean {
     return (
       this.#orders === other.#orders &&
-      this.#ranges === other.#ranges &&
-      this.#nulls === other.#nulls &&
-      this.#characters === other.#characters &&
-      this.#marks === other.#marks
+      this.#ranges.same(other.#ranges) &&
+      this.#nulls.same(other.#nulls) &&
+      this.#characters.same(other.#characters) &&
+      this.#marks.same(other.#marks)
     );
   }
 
   /** Takes over what another place knows of the same symbols. */
   learn(other: Facts): void {
     for (const [symbol, range] of other.#ranges) this.narrow(symbol, range);
-    for (const [symbol, isNull] of other.#nulls) this.#ownNulls.set(symbol, isNull);
+    for (const [symbol, isNull] of other.#nulls) this.#nulls.set(symbol, isNull);
     for (const [symbol, set] of other.#characters) this.allow(symbol, set);
-    for (const mark of other.#marks.keys()) this.#ownMarks.set(mark, true);
+    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
     if (other.#orders === this.#orders) return;
     const known = new Set(this.#orders);
     const news = other.#orders.filter((order) => !known.has(order));
@@ -434,7 +412,7 @@ export class Facts {
   /** Takes over what is known of characters and marks, as a loop over all elements proves it for the whole. */
   learnContents(other: Facts): void {
     for (const [symbol, set] of other.#characters) this.allow(Math.abs(symbol), set);
-    for (const mark of other.#marks.keys()) this.#ownMarks.set(mark, true);
+    for (const mark of other.#marks.keys()) this.#marks.set(mark, true);
   }
 }
 

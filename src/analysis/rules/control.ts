@@ -106,7 +106,7 @@ export const control: RuleFamily = {
 
 function definition(walk: Walk, macro: string): CNode | undefined {
   if (!walk.program.macros.has(macro)) return undefined;
-  return [...descendants(walk.program.source.root)].find(
+  return descendants(walk.program.source.root).find(
     (at) => at.type === 'preproc_def' && walk.text(child(at, 'name') ?? at) === macro,
   );
 }
@@ -211,8 +211,7 @@ function endless(walk: Walk, node: CNode): Judged[] {
       if (isExit(name)) ways.push(at);
       if (waits.test(name)) waiting = true;
       const own = walk.program.functions.get(name);
-      const inner =
-        own === undefined ? [at] : [...descendants(own.body)].filter(({ type }) => type === 'call_expression');
+      const inner = own === undefined ? [at] : descendants(own.body).filter(({ type }) => type === 'call_expression');
       for (const call of inner) {
         const callee = walk.calleeOf(call);
         if (own !== undefined && isExit(callee)) ways.push(at);
@@ -319,7 +318,7 @@ function progress(walk: Walk, loop: CNode): CNode | undefined {
 }
 
 function waitsIn(walk: Walk, body: CNode): boolean {
-  return [...descendants(body)].some((at) => at.type === 'call_expression' && waits.test(walk.calleeOf(at)));
+  return descendants(body).some((at) => at.type === 'call_expression' && waits.test(walk.calleeOf(at)));
 }
 
 function leavesLoop(loop: CNode, body: CNode): boolean {

@@ -69,13 +69,13 @@ function told(walk: Walk, node: CNode, branch: CNode): boolean {
     const left = at.type === 'assignment_expression' ? child(at, 'left') : undefined;
     if (left !== undefined) names.add(walk.text(left));
   }
-  const later = [...descendants(walk.frame.function.body)].filter(
+  const later = descendants(walk.frame.function.body).filter(
     (at) => conditional.test(at.type) && at.start >= branch.end && at.start < node.start,
   );
   return later.some((at) => {
     if (at.end >= node.end) return true;
     const condition = child(at, 'condition') ?? at;
-    return [...descendants(condition)].some((part) => names.has(walk.text(part)));
+    return descendants(condition).some((part) => names.has(walk.text(part)));
   });
 }
 

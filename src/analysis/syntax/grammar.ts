@@ -128,8 +128,15 @@ export class Grammar {
 /** The tree of a text that no tree was made of. */
 export function unread({ length }: string): SyntaxNode {
   return {
-    ...{ type: 'ERROR', start: 0, end: length, field: null, children: none, parent: null },
-    ...{ operator: '', broken: true, text: undefined },
+    type: 'ERROR',
+    start: 0,
+    end: length,
+    field: null,
+    children: none,
+    parent: null,
+    operator: '',
+    broken: true,
+    text: undefined,
   };
 }
 
