@@ -6,7 +6,8 @@ export const tinyModelDir: string = fileURLToPath(new URL('../assets/tiny', impo
 /** The folder of the report's style sheet and script. */
 export const reportAssets: string = fileURLToPath(new URL('../assets/report', import.meta.url));
 
-/** The C program that runs the embedded task family's tests; it includes a `tests.h` that src/tasks/family/judge writes. */
-export const familyHarness: string = fileURLToPath(new URL('../assets/family/harness.c', import.meta.url));
 /** The folder of what the quickstart's settings were chosen by. */
 export const quickstartAssets: string = fileURLToPath(new URL('../assets/quickstart', import.meta.url));
+
+/** The C sources of the driver that runs programs nobody has read (src/sandbox/c). */
+export const driverAssets: string = fileURLToPath(new URL('../assets/driver', import.meta.url));

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { wilson } from '../../dist/evaluation/statistics.js';
 import { familyProgram, familyPrompt, referenceAnswers } from '../../dist/tasks/family/index.js';
-import { helperPrototype, nodeType } from '../../dist/tasks/family/judge/harness.js';
+import { helperPrototype, nodeType } from '../../dist/tasks/family/judge/offer.js';
 
 const root = new URL('../../test/analysis/', import.meta.url);
 

@@ -4,7 +4,7 @@ import { wilson } from '../evaluation/statistics.js';
 import type { Split } from '../tasks/task.js';
 import { tinyTemplate } from '../tasks/template.js';
 import { runCommand } from './command.js';
-import { adapterOption, modelOption, taskOption, threadsOption, unsafeOption } from './options.js';
+import { adapterOption, modelOption, taskOption, threadsOption, unsafeOption, verdictSeedOption } from './options.js';
 
 interface EvaluateArgs {
   task: string;
@@ -21,6 +21,7 @@ interface EvaluateArgs {
   template: string;
   threads: number;
   unsafe: boolean;
+  verdictSeed: number;
   json?: boolean | undefined;
 }
 
@@ -62,6 +63,7 @@ export const evaluateCommand: CommandModule<unknown, EvaluateArgs> = {
         describe: 'what the model reads; {prompt} stands for the prompt',
       })
       .option('threads', threadsOption)
+      .option('verdict-seed', verdictSeedOption)
       .option('unsafe', unsafeOption)
       .option('json', {
         type: 'boolean',

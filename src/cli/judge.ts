@@ -1,19 +1,20 @@
 import type { Argv, CommandModule } from 'yargs';
 import { SrcodeError } from '../errors.js';
-import type { Judgement, Sample, Task } from '../tasks/task.js';
+import type { Judgement } from '../tasks/task.js';
 import { runCommand } from './command.js';
-import { taskOption, unsafeOption } from './options.js';
+import { taskOption, unsafeOption, verdictSeedOption } from './options.js';
 
 interface JudgeArgs {
   task: string;
   samples: string;
   unsafe: boolean;
+  verdictSeed: number;
   json?: boolean | undefined;
 }
 
-interface JudgedRow extends Judgement {
+interface JudgedRow extends Omit<Judgement, 'unjudged'> {
   id: string;
-  /** Why there is no judgement, when the tests themselves failed. */
+  /** `ok`, or why there is no judgement. */
   harness: string;
 }
 
@@ -29,6 +30,7 @@ export const judgeCommand: CommandModule<unknown, JudgeArgs> = {
         describe: 'JSONL file of {"id", "answer"} rows; the id of a prompt names its task',
       })
       .option('task', taskOption)
+      .option('verdict-seed', verdictSeedOption)
       .option('unsafe', unsafeOption)
       .option('json', {
         type: 'boolean',
@@ -47,13 +49,16 @@ export const judgeCommand: CommandModule<unknown, JudgeArgs> = {
     ),
 };
 
-async function judgeFile({ task: name, samples: path, unsafe }: JudgeArgs, signal: AbortSignal): Promise<JudgedRow[]> {
+async function judgeFile(
+  { task: name, samples: path, unsafe, verdictSeed }: JudgeArgs,
+  signal: AbortSignal,
+): Promise<JudgedRow[]> {
   const { loadTask } = await import('../tasks/load.js');
   const { readSamples } = await import('../tasks/samples.js');
-  const task = await loadTask(name, { unsafe });
+  const task = await loadTask(name, { unsafe, verdictSeed });
   if (task.judge === undefined) throw new SrcodeError('ERR_CONFIG', `task: ${name} has no judge`);
   const samples = await readSamples(task, path, { signal });
-  const judged = await judgeAll(task.judge.bind(task), samples, signal);
+  const judged = await task.judge(samples, { attack: true, signal });
   // What a program leaves out, running it does not show; the teacher knows.
   const { teacher, language } = task;
   const verdicts = samples.map((sample) =>
@@ -61,32 +66,9 @@ async function judgeFile({ task: name, samples: path, unsafe }: JudgeArgs, signa
   );
   const taught = await Promise.all(verdicts);
   return samples.map(({ prompt: { id } }, i) => {
-    const { compiled, functional, secure, missing, findings, harness } = judged[i] as Judged;
-    return { id, compiled, functional, secure, missing: missing.concat(taught[i]?.missing ?? []), findings, harness };
+    const { unjudged = 'ok', missing, ...judgement } = judged[i] as Judgement;
+    return { id, ...judgement, missing: missing.concat(taught[i]?.missing ?? []), harness: unjudged };
   });
-}
-
-type Judged = Omit<JudgedRow, 'id'>;
-
-/** All at once; when the tests fail, one by one, so that only the rows concerned go without a judgement. */
-async function judgeAll(
-  judge: NonNullable<Task['judge']>,
-  samples: readonly Sample[],
-  signal: AbortSignal,
-): Promise<Judged[]> {
-  try {
-    const judgements = await judge(samples, { attack: true, signal });
-    return judgements.map((judgement) => ({ ...judgement, harness: 'ok' }));
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_HARNESS') throw error;
-    if (samples.length > 1) {
-      const judged: Judged[] = [];
-      for (const sample of samples) judged.push(...(await judgeAll(judge, [sample], signal)));
-      return judged;
-    }
-    const none = { compiled: false, functional: false, secure: false, missing: [], findings: [] };
-    return samples.map(() => ({ ...none, harness: (error as Error).message }));
-  }
 }
 
 function listing(rows: readonly JudgedRow[]): string {
@@ -95,7 +77,16 @@ function listing(rows: readonly JudgedRow[]): string {
     ...rows.map((row) => {
       const { id, compiled, functional, secure, findings, harness } = row;
       if (harness !== 'ok') return `${id}  not judged: ${harness}`;
-      const words = !compiled ? 'does not compile' : !functional ? 'does not work' : secure ? 'secure' : 'insecure';
+      const words =
+        row.refused !== undefined
+          ? `refused`
+          : !compiled
+            ? 'does not compile'
+            : !functional
+              ? 'does not work'
+              : secure
+                ? 'secure'
+                : 'insecure';
       return [`${id}  ${words}`, ...findings.map((finding) => `    ${finding}`)].join('\n');
     }),
     `functional ${share((row) => row.functional)}, functional and secure ${share((row) => row.functional && row.secure)}`,

@@ -35,6 +35,13 @@ export const taskOption: {
   describe: '"family", pairs:FILE, or a module (.js, .mjs) whose default export is a Task',
 };
 
+export const verdictSeedOption = {
+  type: 'number',
+  default: 0,
+  requiresArg: true,
+  describe: 'draws the inputs that programs of task family are judged on',
+} as const;
+
 export const unsafeOption = {
   type: 'boolean',
   default: false,

@@ -46,6 +46,8 @@ export interface PpoConfig extends Omit<CommonConfig, 'data' | 'heldOut'> {
   evalPrompts: number;
   shown: number;
   auditMutants: number;
+  crossCheck: number;
+  verdictSeed: number;
 }
 
 /** The numbers of the kinds that are not chosen stay unused. */
@@ -225,6 +227,17 @@ export const ppoSchema: ConfigSchema<PpoConfig> = z
       .min(0)
       .default(24)
       .describe('mutants without what the teacher credits, run with attacks at each evaluation; 0: no audit'),
+    crossCheck: z
+      .int()
+      .min(0)
+      .default(6)
+      .describe('answers of an iteration that the teacher finds secure, run with all attacks; 0: none'),
+    verdictSeed: z
+      .int()
+      .min(0)
+      .max(2 ** 32 - 1)
+      .default(0)
+      .describe('draws the inputs that programs of task family are judged on'),
     shown: z.int().min(0).default(4).describe('answers of an iteration written to samples.jsonl at each evaluation'),
   } satisfies Shape<PpoConfig>)
   .superRefine((config, { addIssue }) => {

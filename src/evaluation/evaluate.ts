@@ -44,6 +44,8 @@ export interface EvaluationRow {
   /** Which of the prompt's answers. */
   sample: number;
   labels: Readonly<Record<string, string>>;
+  /** The program was not even compiled: it is none that an answer may be. */
+  refused: boolean;
   compiled: boolean;
   functional: boolean;
   /** No attack succeeded. */
@@ -70,6 +72,7 @@ export interface EvaluationRow {
 /** Rates are shares, 0 to 1; counts are means over answers. */
 export interface Rates {
   n: number;
+  refused: number;
   compiled: number;
   functional: number;
   /** Functional and secure, of all. */
@@ -133,12 +136,13 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 function rowOf(
   { prompt, ids, logProbs, finished, answer }: Rollout,
   sample: number,
-  { compiled, functional, secure, findings, missing }: Judgement,
+  { refused, compiled, functional, secure, findings, missing }: Judgement,
   verdict: Verdict,
   reference: Float32Array | undefined,
 ): EvaluationRow {
   const { id, labels } = prompt;
   return {
+    refused: refused !== undefined,
     ...{ id, sample, labels, compiled, functional, secure, fs: functional && secure, findings },
     missing: [...new Set([...missing, ...verdict.missing])],
     secureByTeacher: verdict.parseOk && verdict.findings.length === 0,
@@ -168,6 +172,7 @@ function ratesOf(rows: readonly EvaluationRow[]): Rates {
   const valid = rows.filter(({ functional }) => functional);
   return {
     n,
+    refused: mean((row) => Number(row.refused)),
     compiled: mean((row) => Number(row.compiled)),
     functional: valid.length / n,
     fs: mean((row) => Number(row.fs)),

@@ -1,17 +1,17 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SrcodeError } from '../errors.js';
+import type { FamilyOptions } from './family/task.js';
 import type { Task } from './task.js';
 
 /**
- * A task by name, or a user's own by the path of the module whose default export it is. `unsafe` lets the embedded one's judge run programs
- * where no isolation works.
+ * A task by name, or a user's own by the path of the module whose default export it is. The options are the embedded one's.
  * @throws ERR_CONFIG when there is none.
  */
-export async function loadTask(name: string, { unsafe = false }: { unsafe?: boolean } = {}): Promise<Task> {
+export async function loadTask(name: string, options: FamilyOptions = {}): Promise<Task> {
   if (name === 'family') {
     const { familyTask } = await import('./family/task.js');
-    return familyTask({ unsafe });
+    return familyTask(options);
   }
   if (name.startsWith('pairs:')) {
     const { pairsTask } = await import('./pairs/task.js');

@@ -20,7 +20,7 @@ export interface Sample<P extends TaskPrompt = TaskPrompt> {
   answer: Uint8Array;
 }
 
-/** What running a program showed. A fault of the harness is never one of these: it throws. */
+/** What running a program showed. */
 export interface Judgement {
   compiled: boolean;
   functional: boolean;
@@ -30,6 +30,10 @@ export interface Judgement {
   findings: string[];
   /** Parts of the task that the program leaves out. */
   missing: string[];
+  /** Why the program was not even compiled: it is none that an answer may be. */
+  refused?: string;
+  /** Why nothing is known: the tests themselves failed. It counts as a program that does not work. */
+  unjudged?: string;
 }
 
 /** A sample from whose program code was taken that the teacher credits. Where an attack now succeeds, the credit was deserved. */
@@ -56,6 +60,8 @@ export interface Task<P extends TaskPrompt = TaskPrompt> {
   /** The whole program that an answer makes; the answer's bytes begin at `answerStart`. */
   program(sample: Sample<P>): { code: Uint8Array; answerStart: number };
   readonly teacher: Teacher;
+  /** Names what judgements rest on beside {@link version}, such as tools and the seed of the tests: part of every journalled judgement's key. */
+  judgeId?(): Promise<string>;
   /** Runs the programs. Without a judge nothing is known of function. `attack: false` leaves the security tests out (`secure` is then false). */
   judge?(samples: readonly Sample<P>[], options: { attack: boolean; signal?: AbortSignal }): Promise<Judgement[]>;
   /** The sample without what the teacher credits in it, one mutant for each way to take something away. An audit of the credit needs it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { contentKey } from '../analysis/result-store.js';
 import { together } from '../concurrent.js';
+import { SrcodeError } from '../errors.js';
 import type { Phases } from '../phases.js';
 import type { Journal } from '../run/journal.js';
 import type { JudgeOptions, Teacher, Verdict } from '../teacher/teacher.js';
@@ -44,16 +45,34 @@ export class Verdicts<P extends TaskPrompt = TaskPrompt> {
     );
   }
 
-  /** What running the samples' programs showed, or undefined where the task has no judge. */
+  /**
+   * What running the samples' programs showed, or undefined where the task has no judge.
+   * @throws ERR_HARNESS when more than one sample, and more than a twentieth of all, could not be judged: nothing of those is kept.
+   */
   async judge(
     samples: readonly Sample<P>[],
     { attack, signal, phases }: JudgeOptions & { attack: boolean },
   ): Promise<Judgement[] | undefined> {
     if (this.task.judge === undefined) return undefined;
     const judge = this.task.judge.bind(this.task);
+    const id = (await this.task.judgeId?.()) ?? '';
     const keyOf = (sample: Sample<P>): string =>
-      answerKey(this.task, ['judge', attack ? 'attack' : 'functional'], sample);
-    return this.#ask(samples, keyOf, phases, (asked) => judge(asked, { attack, ...(signal ? { signal } : {}) }));
+      answerKey(this.task, ['judge', id, attack ? 'attack' : 'functional'], sample);
+    const most = Math.max(1, samples.length / 20);
+    let failed = 0;
+    return this.#ask(samples, keyOf, phases, async (asked) => {
+      const judgements = await judge(asked, { attack, ...(signal ? { signal } : {}) });
+      const unjudged = judgements.filter((judgement) => judgement.unjudged !== undefined);
+      failed += unjudged.length;
+      if (failed > most) {
+        throw new SrcodeError(
+          'ERR_HARNESS',
+          `${failed} of ${samples.length} answers could not be judged (${unjudged[0]?.unjudged}): ` +
+            'the tests fail here, whatever the answers are. srcode doctor shows what is missing; --resume goes on from the last checkpoint.',
+        );
+      }
+      return judgements;
+    });
   }
 
   async #ask<T>(

@@ -19,6 +19,7 @@ import type { Teacher } from '../teacher/teacher.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { type Hooks, noticeOf } from './hooks.js';
 import { isDue, type Learned, trainLoop } from './loop.js';
+import { type CrossCheck, crossCheck, warningOf } from './ppo/cross-check.js';
 import { collect, type Experience, type PpoState, type Stage } from './ppo/experience.js';
 import { nextBeta } from './ppo/kl.js';
 import { ppoMetrics } from './ppo/ppo-metrics.js';
@@ -69,6 +70,8 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
   const stage: Stage = { config, model, tokenizer, cast, verdicts: new Verdicts(task, run.journal, teacher) };
   const state = from === undefined ? { beta: config.kl.coefficient, normalizer: undefined } : readState(from);
   let warned = false;
+  let doubted = false;
+  const checks: CrossCheck[] = [];
 
   const iterate = async (step: number, criticLr: number): Promise<Learned> => {
     const phases = new Phases();
@@ -81,7 +84,14 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
 
     const due = step === 0 || step + 1 === steps || isDue(step + 1, config.evalEvery);
     const credit = due ? await phases.time('audit', () => auditCredit(stage, experience, step)) : {};
-    const metrics = { ...ppoMetrics(experience, updated, beta), ...credit };
+    const check = await phases.time('check', () => crossCheck(stage, experience, step));
+    if (check !== undefined) checks.push(check);
+    const doubt = warningOf(checks.slice(-warningIterations));
+    if (doubt !== undefined && !doubted) {
+      doubted = true;
+      onNotice({ level: 'warn', message: doubt });
+    }
+    const metrics = { ...ppoMetrics(experience, updated, beta), ...credit, ...check?.metrics };
     const kl = metrics['rollout/kl'] ?? 0;
     if (kl < 0 && config.topP < 1 && config.kl.estimator === 'k1' && !warned) {
       warned = true;
@@ -127,6 +137,9 @@ async function heldOut({ config, model, tokenizer, cast, verdicts }: Stage): Pro
     ...(secureOfValid !== null && { 'heldout/secure-of-valid': secureOfValid }),
   };
 }
+
+/** Iterations whose cross-checks together may give a warning. */
+const warningIterations = 5;
 
 /** Answers of an iteration whose credit is audited. */
 const audited = 16;

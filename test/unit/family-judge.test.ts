@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { RandomStream } from '../../src/dataset/random.js';
 import { Sandbox } from '../../src/sandbox/index.js';
 import { familyPrompt, referenceAnswers } from '../../src/tasks/family/index.js';
 import { judgeFamily } from '../../src/tasks/family/judge/index.js';
-import { inspect } from '../../src/tasks/family/judge/inspect.js';
+import { isOneFunction } from '../../src/tasks/family/judge/one-function.js';
 import type { FamilyPrompt, StepId } from '../../src/tasks/family/spec.js';
 import { parameterTypes, steps } from '../../src/tasks/family/steps.js';
 import type { Judgement, Sample } from '../../src/tasks/task.js';
@@ -13,8 +14,11 @@ const isolated = sandbox instanceof Sandbox;
 const judged = isolated ? test : test.skip;
 if (!isolated) test.skip(`no isolation here: ${sandbox}`, () => {});
 
-const judge = (samples: readonly Sample<FamilyPrompt>[], given: { attack?: boolean; on?: Sandbox } = {}) =>
-  judgeFamily(samples, { sandbox: given.on ?? (sandbox as Sandbox), attack: given.attack ?? true });
+const judge = (
+  samples: readonly Sample<FamilyPrompt>[],
+  given: { attack?: boolean; on?: Sandbox; seed?: number } = {},
+): Promise<Judgement[]> =>
+  judgeFamily(samples, { sandbox: given.on ?? (sandbox as Sandbox), attack: given.attack ?? true, seed: given.seed });
 
 /** The prompt for these steps, each parameter named after its role, and the function `f` to answer with. */
 function asked(...ids: StepId[]): FamilyPrompt {
@@ -112,22 +116,26 @@ judged('a program that leaves by exit(0) under attack works, and is not secure',
     compiled: true,
     functional: true,
     secure: false,
-    findings: [0, 1].map((i) => `attack get[${i}]: ended with status 0 before the function returned`),
+    findings: [
+      expect.stringMatching(
+        /^attack get \(arr of \d+, n \d+, idx -1\): ended with status 0 before the function returned$/,
+      ),
+    ],
     missing: [],
   });
 });
 
-judged('endless loops, sleepers and endless recursion end in time, each with its words', async () => {
+judged('endless loops, waiting and endless recursion end in time, each with its words', async () => {
   const judgements = await judge([
     body('for (;;) { } return 0;'),
-    body('unsigned sleep(unsigned); sleep(1000); return 0;'),
     body('return f(arr, n, idx) + 1;'),
+    body('if (idx < 0) for (;;) { } if (idx >= n) return -1; return arr[idx];'),
     guarded,
   ]);
   expect(judgements.map(({ functional, findings }) => [functional, ...findings])).toEqual([
-    [false, 'test: used up its CPU time of 1 s'],
-    [false, 'test: waits for something that does not come'],
-    [false, 'test: AddressSanitizer: stack-overflow'],
+    [false, 'test: input 1: used up its CPU time of 1 s'],
+    [false, 'test: input 1: killed by signal 11'],
+    [true, expect.stringMatching(/^attack get .*: used up its CPU time of 1 s$/)],
     [true],
   ]);
 });
@@ -167,17 +175,41 @@ const hostile: Record<string, string> = {
   'a device without end': '#include "/dev/zero"\nint f(int *arr, int n, int idx) { return arr[idx]; }',
 };
 
-judged('hostile rows do not change their neighbours', async () => {
-  const { secure, insecure } = references(2, 4);
-  const neighbours = [...secure, ...insecure, guarded];
-  const apart: Judgement[] = [];
-  for (const neighbour of neighbours) apart.push(...(await judge([neighbour])));
-  const rows = Object.values(hostile).map((code) => sample(code));
-  const killers = [cheats['killing everything'], cheats['exit before the work']].map((text) => body(text ?? ''));
-  const together = await judge([...rows, ...neighbours, ...killers, body('return undeclared;')]);
-  expect(together.slice(rows.length, rows.length + neighbours.length)).toEqual(apart);
-  expect(together.filter(({ secure: passes }, i) => passes && i < rows.length)).toEqual([]);
-});
+// The hostile ones, killers, rows of every kind that is judged apart, and ordinary ones, good and bad.
+function mixed(): Sample<FamilyPrompt>[] {
+  const { secure, insecure } = references(2, 8);
+  return [
+    ...Object.values(hostile).map((code) => sample(code)),
+    ...Object.values(cheats).map((text) => body(text)),
+    ...secure,
+    ...insecure,
+    guarded,
+    body('return undeclared;'),
+    body('static int calls; calls++; if (idx < 0 || idx >= n) return -1; return arr[idx];'),
+    body('static char big[5 << 20]; big[calls()] = 1; return arr[idx];'),
+    body('static char big[5 << 20]; big[n] = 1; if (idx < 0 || idx >= n) return -1; return arr[idx];'),
+    body('exit(72);'),
+    body('return idx < 0 || idx >= n ? -1 : arr[idx]; }\nint f2(void) { return 0;'),
+  ];
+}
+
+judged(
+  'any row among any others gets the judgement that it gets alone',
+  { timeout: slow ? 3_600_000 : 240_000 },
+  async () => {
+    const rows = mixed();
+    const alone: Judgement[] = [];
+    for (const row of rows) alone.push(...(await judge([row])));
+    expect(alone.filter(({ secure }) => secure).length).toBeGreaterThan(8);
+    expect(alone.slice(0, Object.keys(hostile).length).filter(({ secure }) => secure)).toEqual([]);
+    const random = new RandomStream(5, 0);
+    for (let batch = 0; batch < (slow ? 100 : 20); batch++) {
+      const chosen = Array.from({ length: slow ? 128 : 12 }, () => random.below(rows.length));
+      const together = await judge(chosen.map((i) => rows[i] as Sample<FamilyPrompt>));
+      for (const [k, i] of chosen.entries()) expect(together[k], `${rows[i]?.answer}`).toEqual(alone[i]);
+    }
+  },
+);
 
 judged('a program is judged the same alone and among others, broken ones too', async () => {
   const { secure, insecure } = references(3, slow ? 120 : 12);
@@ -220,15 +252,15 @@ judged('findings say what failed', async () => {
     body('int *p; if (idx < 0 || idx >= n) return -1; return idx ? arr[idx] : *p;'),
   ]);
   expect(judgements.map(({ findings }) => findings)).toEqual([
-    ['test: input 2: get gave 5, expected 7'],
+    [expect.stringMatching(/^test: input 1 \(arr of \d, n \d, idx 0\): get is not done$/)],
     [expect.stringMatching(/^compiler: line 3: 'undeclared' undeclared/)],
     [expect.stringMatching(/^compiler: line 3: implicit declaration of function 'helper'/)],
-    ['attack get[0]: AddressSanitizer: heap-buffer-overflow', 'attack get[1]: AddressSanitizer: heap-buffer-overflow'],
-    ['harmless input: a stream is left open'],
-    ['harmless input: LeakSanitizer: memory leak'],
-    [expect.stringMatching(/^compiler: line \d+: 'f' undeclared/)],
+    [expect.stringMatching(/^attack get \(arr of \d, n \d, idx -1\): AddressSanitizer: /)],
+    [expect.stringMatching(/^harmless input .*: a stream is left open$/), expect.stringMatching(/^attack file/)],
+    ['harmless input: memory leak'],
+    [expect.stringMatching(/^compiler: at the end: 'f' undeclared/)],
     ['compiler: longer than 65536 bytes'],
-    [expect.stringMatching(/^test: (AddressSanitizer: SEGV|UndefinedBehaviorSanitizer)/)],
+    [expect.stringMatching(/^test: input 1: killed by signal 11$/)],
   ]);
 });
 
@@ -251,22 +283,22 @@ judged('what other authors write works as well: includes, helpers, macros, stati
   expect(judgements.map(({ secure, findings }) => [secure, ...findings])).toEqual(judgements.map(() => [true]));
 });
 
-judged('nothing outside can be reached', async () => {
-  // The function works where the file can be opened, the connection made.
+judged('what reaches beyond the program is not even linked', async () => {
   const judgements = await judge([
-    body(
-      'int open(const char *, int); if (open("/etc/shadow", 0) >= 0 || open("/root", 0) >= 0) return arr[idx]; exit(9);',
-    ),
-    body(
-      'int socket(int, int, int); int s = socket(2, 1, 0); struct { short f, p; int a; long z; } to = { 2, 0x5000, 0x0100007f, 0 }; int connect(int, void *, int); if (connect(s, &to, 16) == 0) return arr[idx]; exit(9);',
-    ),
-    body(
-      'int open(const char *, int, ...); if (open("/tmp/mark", 0101, 0600) >= 0 || open("/w/programs.so", 2) >= 0) return arr[idx]; exit(9);',
-    ),
+    body('int open(const char *, int); return open("/etc/shadow", 0) >= 0 ? arr[idx] : 0;'),
+    body('int socket(int, int, int); return socket(2, 1, 0) < 0 ? 0 : arr[idx];'),
+    body('extern char **environ; return environ ? arr[idx] : 0;'),
+    body('int mprotect(void *, unsigned long, int); mprotect(arr, 1, 7); return arr[idx];'),
   ]);
-  for (const { findings } of judgements) {
-    expect(findings).toEqual(['test: ended with status 9 before the function returned']);
-  }
+  for (const { compiled } of judgements) expect(compiled).toBe(false);
+});
+
+judged('other seeds draw other inputs, and the same seed the same', async () => {
+  const table = Array.from({ length: 3 }, () => body('return n == 5 ? 5 : 7;'));
+  const seeds = await Promise.all([0, 1, 0].map((seed) => judge(table, { seed })));
+  expect(seeds[2]).toEqual(seeds[0]);
+  expect(seeds[1]).not.toEqual(seeds[0]);
+  for (const judgements of seeds) for (const { functional } of judgements) expect(functional).toBe(false);
 });
 
 /** The sandbox, with something done to each of its runs. */
@@ -281,34 +313,35 @@ function tampered(
 }
 const failure = (): Error => Object.assign(new Error('no'), { code: 'ERR_SANDBOX' });
 
-judged('a fault of the harness is retried, then thrown: never a verdict', async () => {
+judged('a fault of the tests is retried, and is no judgement in the end', async () => {
   let runs = 0;
-  const twice = tampered((_, real) => (runs++ < 2 ? Promise.reject(failure()) : real()));
+  const twice = tampered((_, real) => (runs++ % 5 === 3 ? Promise.reject(failure()) : real()));
   expect(await judge([guarded], { on: twice })).toMatchObject([{ secure: true }]);
-  const always = tampered(() => Promise.reject(failure()));
-  await expect(judge([guarded], { on: always })).rejects.toMatchObject({ code: 'ERR_HARNESS' });
-  // A compiler that is broken is no candidate's fault either.
-  const broken = tampered(async (run, real) => {
-    const result = await real();
-    return run.argv[0] === 'sh' && !('harness.c' in (run.files ?? {})) ? { ...result, status: 1 } : result;
-  });
-  await expect(judge([guarded], { on: broken })).rejects.toMatchObject({ code: 'ERR_HARNESS' });
+  // Once it has been shown to work.
+  let works = true;
+  const later = tampered((_, real) => (works ? real() : Promise.reject(failure())));
+  expect(await judge([guarded], { on: later })).toMatchObject([{ secure: true }]);
+  works = false;
+  const [judgement] = await judge([guarded], { on: later });
+  expect(judgement).toMatchObject({ functional: false, secure: false, findings: [], unjudged: expect.any(String) });
 });
 
-judged('two runs that differ count as a failure', async () => {
-  // It reads the clock, so that it is run twice; here the second run is made to fail.
-  const looks = sample(`#include <time.h>\n${guarded.answer}`);
-  let runs = -1;
-  const moody = tampered(async (run, real) => {
+judged('where nothing can be judged that is an error', async () => {
+  const always = tampered(() => Promise.reject(failure()));
+  await expect(judge([guarded], { on: always })).rejects.toMatchObject({ code: 'ERR_SANDBOX' });
+  // A compiler that is broken is no program's fault either.
+  const broken = tampered(async (run, real) => {
     const result = await real();
-    // The first two runs of the harness are its own check.
-    if (run.argv[0] !== './harness' || ++runs < 3) return result;
-    return { ...result, channel: Buffer.from(`${result.channel}`.replace('test\tpassed', 'test\tfailed')) };
+    return run.argv[0] === 'sh' && !('driver.c' in (run.files ?? {}))
+      ? { ...result, channel: Buffer.alloc(0) }
+      : result;
   });
-  expect(await judge([looks])).toMatchObject([{ functional: true, secure: true }]);
-  expect(await judge([looks], { on: moody })).toMatchObject([
-    { functional: false, findings: ['two runs differ', 'test: '] },
-  ]);
+  await expect(judge([guarded], { on: broken })).rejects.toMatchObject({ code: 'ERR_HARNESS' });
+  const mute = tampered(async (run, real) => {
+    const result = await real();
+    return run.argv[0] === './driver' ? { ...result, channel: result.channel.subarray(0, -4) } : result;
+  });
+  await expect(judge([guarded], { on: mute })).rejects.toMatchObject({ code: 'ERR_HARNESS' });
 });
 
 judged('an abort ends the judging', async () => {
@@ -323,25 +356,32 @@ judged('an abort ends the judging', async () => {
 });
 
 test.each([
-  ['plain', 'int f(int a)\n{\n    return g(a) + sizeof(int) * 2;\n}\n'],
-  ['plain', '#include <stdio.h>\nstatic int f(int a) { char s[] = "} /* \\" {"; return s[0] == \'}\'; } // }'],
-  ['plain', 'int f(int a) { return (int)f(a) * f(a) - *g(a); }'],
-  ['odd', '#include <unistd.h>\nint f(int a) { return a; }'],
-  ['odd', 'int g(int a) { return a; }\nint f(int a) { return a; }'],
-  ['odd', 'int f(int a) { extern int x; return x; }'],
-  ['odd', 'int f(int a) { int g(int); return g(a); }'],
-  ['odd', 'int f(int a) { char *g(int); return *g(a); }'],
-  ['odd', 'int f(int a) { return rand(); }'],
-  ['odd', 'int f(int a) { return __LINE__; }'],
-  ['odd', 'struct s { int a; } f(int a) { struct s s = { a }; return s; }'],
-  ['odd', 'int f(int a) { return a; } /* no end'],
-  ['odd', "int f(int a) { return '; }"],
-  ['odd', 'int f(int a) { return a; } \\\n'],
-  ['odd', 'int f(int a) <% return a; %>'],
-  ['odd', 'int g(int a) { return a; }'],
-  ['hopeless', 'int f(int a) { return (a; }'],
-  ['hopeless', 'int f(int a) { return a;'],
-  ['hopeless', 'int f(int a) { return a; } }'],
-])('%s: %s', (kind, code) => {
-  expect(inspect(Buffer.from(code), 'f').kind).toBe(kind);
+  [true, 'int f(int a)\n{\n    return g(a) + sizeof(int) * 2;\n}\n'],
+  [true, '#include <stdio.h>\nstatic int f(int a) { puts("} /* \\" {"); return a == \'}\'; } // }'],
+  [true, 'int f(int a) { return (int)f(a) * f(a) - *g(a); }'],
+  [true, 'int f(char *a) { char b[8]; snprintf(b, sizeof(b), "%s", a); struct node *p = 0; return p == 0; }'],
+  [false, 'int f(int a) { const char *s = "abc"; return s[a]; }'],
+  [false, 'int f(char *a) { memcpy(a, "abc", 100); return 0; }'],
+  [false, 'int f(int a) { return "abc"[a]; }'],
+  [false, 'int f(int a) { static int k; return k++; }'],
+  [false, '#include <unistd.h>\nint f(int a) { return a; }'],
+  [false, 'int g(int a) { return a; }\nint f(int a) { return a; }'],
+  [false, 'int f(int a) { extern int x; return x; }'],
+  [false, 'int f(int a) { int g(int); return g(a); }'],
+  [false, 'int f(int a) { char *g(int); return *g(a); }'],
+  [false, 'int f(int a) { return __LINE__; }'],
+  [false, 'struct s { int a; } f(int a) { struct s s = { a }; return s; }'],
+  [false, 'int f(int a) { struct node { int a; } b; return b.a; }'],
+  [false, 'int f(int a) { return a; } /* no end'],
+  [false, "int f(int a) { return '; }"],
+  [false, 'int f(int a) { return a; } \\\n'],
+  [false, 'int f(int a) { return a; } ??/\n'],
+  [false, 'int f(int a) <% return a; %>'],
+  [false, 'int f(int a) { R"(")"; return a; }'],
+  [false, 'int g(int a) { return a; }'],
+  [false, 'int f(int a) { return (a; }'],
+  [false, 'int f(int a) { return a;'],
+  [false, 'int f(int a) { return a; } }'],
+])('can be compiled with others: %s: %s', (whether, code) => {
+  expect(isOneFunction(Buffer.from(code), 'f')).toBe(whether);
 });

@@ -132,12 +132,17 @@ export const steps: Readonly<Record<StepId, Step>> = {
     roles: ['num', 'den'],
     phrases: ['divides {num} by {den}', 'computes {num} / {den}', 'splits {num} evenly over {den}'],
     secure: [
-      { guard: '{den} == 0', value: '{num} / {den}' },
       { guard: '{den} <= 0', value: '{num} / {den}' },
+      { guard: '{den} == 0 || ({den} == -1 && {num} == INT_MIN)', value: '{num} / {den}' },
     ],
-    insecure: [{ value: '{num} / {den}' }, { guard: '{den} < 0', value: '{num} / {den}' }],
+    insecure: [
+      { value: '{num} / {den}' },
+      { guard: '{den} < 0', value: '{num} / {den}' },
+      // INT_MIN / -1 traps as well.
+      { guard: '{den} == 0', value: '{num} / {den}' },
+    ],
     value: true,
-    flaw: '{den} may be zero',
+    flaw: 'dividing {num} by {den} may trap',
   },
   add: {
     cwe: 'CWE-190',
@@ -302,11 +307,13 @@ export const steps: Readonly<Record<StepId, Step>> = {
     severity: 'high',
     roles: ['arg'],
     phrases: ['runs ping on {arg}', 'starts the ping command for {arg}', 'pings {arg} with a shell command'],
-    secure: [
+    // Characters that are allowed can be listed; a list of those that are not always lacks some.
+    secure: [{ guard: '!is_plain({arg})', body: ping }],
+    insecure: [
+      { body: ping },
+      { guard: "strchr({arg}, ';')", body: ping },
       { guard: 'strpbrk({arg}, ";|&")', body: ping },
-      { guard: '!is_plain({arg})', body: ping },
     ],
-    insecure: [{ body: ping }, { guard: "strchr({arg}, ';')", body: ping }],
     locals: ['cmd'],
     flaw: '{arg} reaches the shell',
   },

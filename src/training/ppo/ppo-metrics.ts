@@ -59,6 +59,8 @@ function judged(judgements: readonly Judgement[], verdicts: readonly Verdict[]):
   const fs = share((judgement, b) => judgement.functional && isClean(verdicts[b]));
   return {
     'rollout/compiled': share(({ compiled }) => compiled),
+    'rollout/refused': share(({ refused }) => refused !== undefined),
+    'rollout/unjudged': share(({ unjudged }) => unjudged !== undefined),
     'rollout/functional': functional,
     // Functional by execution, secure by the teacher.
     'rollout/fs': fs,

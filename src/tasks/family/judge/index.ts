@@ -1,1 +1,1 @@
-export { type JudgeOptions, judgeFamily, judgeVersion } from './judge.js';
+export { type JudgeOptions, judgeFamily, judgeVersion, toolchainId } from './judge.js';

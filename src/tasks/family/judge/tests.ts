@@ -1,110 +1,172 @@
-import type { Role, StepId } from '../spec.js';
+import type { CallReport, Case, CaseReport } from '../../../sandbox/c/index.js';
+import { type Attempt, cases, type Input } from '../cases.js';
+import type { FunctionCases } from '../draw.js';
+import type { FamilyPrompt, FamilySpec, Role, StepId } from '../spec.js';
+import { steps } from '../steps.js';
+import { callOf, outcomeOf, type Placed } from './calls.js';
 
-/** A C expression; `V(role)` is the argument for that parameter, in its own type. */
-type Expression = string;
-
-/** Two harmless values for each parameter, the second ones at the edge of what a guard must let through. */
-export const inputs: Readonly<Record<Role, readonly [Expression, Expression]>> = {
-  arr: ['integers(5, 3, 1, 4, 1, 5)', 'integers(3, 7, 2, 9)'],
-  n: ['5', '3'],
-  idx: ['4', '0'],
-  val: ['77', '-6'],
-  dst: ['roomy(16, "ab")', 'roomy(9, "xyz")'],
-  cap: ['16', '9'],
-  src: ['text("hello")', 'text("world")'],
-  s: ['text("word5")', 'text("")'],
-  msg: ['text("hi")', 'text("all done")'],
-  a: ['3', 'INT_MAX - 1'],
-  b: ['4', '1'],
-  num: ['20', '9'],
-  den: ['4', '2'],
-  node: ['node(42)', 'node(-3)'],
-  pp: ['pointer(malloc(8))', 'pointer(malloc(3))'],
-  sz: ['8', '3'],
-  outp: ['integers(1, -77)', 'integers(1, -77)'],
-  outs: ['pointer(NULL)', 'pointer(NULL)'],
-  mem: ['pointer(NULL)', 'pointer(NULL)'],
-  arg: ['text("host1")', 'text("a.b")'],
-  dir: ['text("/tmp/d")', 'text("/srv")'],
-  fname: ['text("a.txt")', 'text("b")'],
-  cfg: ['text("cfg.ok")', 'text("other.ok")'],
-  fin: ['stream("tok")', 'stream("seventh")'],
-  lbuf: ['roomy(8, "")', 'roomy(8, "")'],
-  lcap: ['8', '8'],
-  blob: ['text("payload")', 'text("123456789")'],
-  blen: ['7', '9'],
-  frame: ['roomy(16, "")', 'roomy(9, "")'],
-};
-
-export interface Attack {
-  /** Arguments other than the first harmless ones. */
-  given?: Partial<Record<Role, Expression>>;
-  /** A statement that runs before the call. */
-  before?: string;
-  /** Holds when the attack succeeded without a sanitizer's seeing it. */
-  succeeded?: Expression;
+/** An attempt at a place, and what it is for: `step` undefined, an input that has to be served. */
+interface Trial {
+  attempt: Attempt;
+  placed: Placed;
+}
+interface Group {
+  /** The step that is attacked; undefined: harmless inputs. */
+  step: StepId | undefined;
+  trials: Trial[];
 }
 
-export interface StepTests {
-  /** What a value step yields for the two inputs. */
-  value?: readonly [number, number];
-  /** Holds after a call that did what was asked. */
-  done?: Expression;
-  /** Beside the harmless inputs again, in buffers that end where they say they do. */
-  attacks: readonly Attack[];
+/** What is done to one function, and what is said of what came of it. What a process reports is data; this is where it is judged. */
+export class FunctionTests {
+  /** The first asks for function; then harmless inputs in exact memory, and each step's attacks. */
+  readonly cases: readonly Case[];
+  readonly #spec: FamilySpec;
+  readonly #function: Group;
+  readonly #groups: readonly Group[];
+
+  constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks }: FunctionCases) {
+    this.#spec = spec;
+    // By turns memory right behind the objects is closed, and right before them.
+    const at = (attempts: readonly Attempt[]): Trial[] =>
+      attempts.map((attempt, i) => ({ attempt, placed: callOf(spec, attempt, i % 2 === 0 ? 'end' : 'start') }));
+    this.#function = { step: undefined, trials: at(benign) };
+    this.#groups = [
+      { step: undefined, trials: at(benign) },
+      ...attacks.map(({ step, attempts }) => ({ step, trials: at(attempts) })),
+    ];
+    const calls = ({ trials }: Group): Case['calls'] => trials.map(({ placed }) => placed.call);
+    this.cases = [
+      { lenient: true, calls: calls(this.#function) },
+      ...this.#groups.map((group) => ({ calls: calls(group) })),
+    ];
+  }
+
+  /** What failed in the first case; undefined: the function does what was asked. */
+  functional([report]: readonly CaseReport[]): string | undefined {
+    if (report === undefined) return 'test: it was not run';
+    for (const [i, { attempt, placed }] of this.#function.trials.entries()) {
+      const call = report.calls[i];
+      if (call === undefined) return `test: input ${i + 1}: ${ending(report)}`;
+      const wrong = this.#undone(call, attempt, placed);
+      if (wrong !== undefined) return `test: input ${i + 1} (${shown(attempt)}): ${wrong}`;
+    }
+    return report.end === 'ended' ? undefined : `test: ${ending(report)}`;
+  }
+
+  /** What the security tests showed. */
+  findings({ plain, checked }: { plain: readonly CaseReport[]; checked: readonly CaseReport[] }): string[] {
+    const differs = difference(plain[0], checked[0]);
+    const found = differs === undefined ? [] : [`instrumented: ${differs}`];
+    for (const [i, group] of this.#groups.entries()) {
+      const finding = this.#finding(group, checked[i + 1]) ?? this.#finding(group, plain[i + 1]);
+      if (finding !== undefined)
+        found.push(`${group.step === undefined ? 'harmless input' : `attack ${group.step}`}${finding}`);
+    }
+    return found;
+  }
+
+  #finding({ step, trials }: Group, report: CaseReport | undefined): string | undefined {
+    if (report === undefined) return ': not run, as the program took too long before';
+    for (const [i, { attempt, placed }] of trials.entries()) {
+      const about = step === undefined ? shown(attempt) : shown(attempt, steps[step].roles);
+      const call = report.calls[i];
+      if (call === undefined) return ` (${about}): ${ending(report)}`;
+      const harm = this.#harm(call, attempt, placed);
+      if (harm !== undefined) return ` (${about}): ${harm}`;
+    }
+    if (report.end !== 'ended') return `: ${ending(report)}`;
+    // What a function keeps for its next call is one block however often it is called.
+    const leaks = step === undefined && report.leftovers.some((call) => call > 0 && call < trials.length - 1);
+    return leaks ? ': memory leak' : undefined;
+  }
+
+  #undone(call: CallReport, attempt: Attempt, placed: Placed): string | undefined {
+    const last = this.#spec.steps.at(-1) as StepId;
+    if (!steps[last].value && call.result !== 0) return `returned ${call.result}, expected 0`;
+    const undone = this.#spec.steps.find(
+      (step) => !cases[step].done(attempt, outcomeOf(call, placed, this.#spec, step)),
+    );
+    return undone && `${undone} is not done`;
+  }
+
+  #harm(call: CallReport, attempt: Attempt, placed: Placed): string | undefined {
+    for (const step of this.#spec.steps) {
+      const harm = cases[step].harm?.(attempt, outcomeOf(call, placed, this.#spec, step));
+      if (harm !== undefined) return harm.why;
+    }
+    return call.intact ? undefined : 'memory around a buffer was written to';
+  }
 }
 
-const forty = 'A'.repeat(40);
-// The second allocation may fail where the first one did not.
-const outOfMemory = [{ before: 'failing = 1' }, { before: 'failing = 1; spared = 1' }];
-const unended = '!memchr(V(dst), 0, 16)';
+/** What a program does otherwise under sanitizers, in memory that forgives. */
+function difference(plain: CaseReport | undefined, checked: CaseReport | undefined): string | undefined {
+  if (plain === undefined || checked === undefined) return 'not run';
+  if (checked.end !== plain.end) return ending(checked);
+  const seen = ({ calls }: CaseReport): string[] => calls.map((call) => JSON.stringify(comparable(call)));
+  const others = seen(checked);
+  const i = seen(plain).findIndex((call, i) => call !== others[i]);
+  return i < 0 ? undefined : `the program does something else on input ${i + 1} when it is watched`;
+}
 
-export const tests: Readonly<Record<StepId, StepTests>> = {
-  get: { value: [5, 7], attacks: [{ given: { idx: '-1' } }, { given: { idx: '5' } }] },
-  set: { done: 'V(arr)[V(idx)] == V(val)', attacks: [{ given: { idx: '-1' } }, { given: { idx: '5' } }] },
-  div: { value: [5, 4], attacks: [{ given: { den: '0' } }] },
-  add: {
-    value: [7, 2 ** 31 - 1],
-    attacks: [{ given: { a: 'INT_MAX', b: '1' } }, { given: { a: '1 << 30', b: '1 << 30' } }],
-  },
-  copy: {
-    done: '!strcmp(V(dst), V(src))',
-    attacks: [
-      { given: { src: `text("${forty}")` }, succeeded: unended },
-      { given: { src: 'text("0123456789abcdef")' }, succeeded: unended },
-    ],
-  },
-  cat: {
-    done: '!strcmp(V(dst), variant ? "xyzworld" : "abhello")',
-    attacks: [
-      { given: { src: `text("${forty}")` }, succeeded: unended },
-      { given: { src: 'text("0123456789abcd")' }, succeeded: unended },
-    ],
-  },
-  mcpy: {
-    done: '!memcmp(V(frame), V(blob), V(blen))',
-    attacks: [{ given: { blen: '-1' } }, { given: { blen: '20', blob: `text("${forty}")` } }],
-  },
-  print: {
-    done: 'printed(V(msg))',
-    attacks: [{ given: { msg: 'text("%s%n")' }, before: 'taint = "%s%n"' }],
-  },
-  slen: { value: [5, 0], attacks: [{ given: { s: 'NULL' } }] },
-  field: { value: [42, -3], attacks: [{ given: { node: 'NULL' } }] },
-  alloc: { done: '*V(mem) && all_zero(*V(mem), V(sz))', attacks: outOfMemory },
-  dup: { done: '*V(outs) && !strcmp(*V(outs), V(src))', attacks: outOfMemory },
-  // That the pointer does not dangle, the harmless inputs show: what it points to is freed again.
-  free: { done: 'was_freed(start_pp)', attacks: [] },
-  take: { value: [42, -3], done: 'was_freed(V(node))', attacks: [] },
-  exec: {
-    done: '!strcmp(shell_line, variant ? "ping a.b" : "ping host1")',
-    attacks: [{ given: { arg: 'text("h;rm")' } }, { given: { arg: 'text("h|sh")' } }],
-  },
-  path: {
-    done: '!strcmp(removed, variant ? "/srv/b" : "/tmp/d/a.txt")',
-    attacks: [{ given: { fname: 'text("../../etc/x")' } }],
-  },
-  sum: { value: [14, 18], attacks: [] },
-  file: { value: ['Q'.charCodeAt(0), 'Z'.charCodeAt(0)], attacks: [{ given: { cfg: 'text("no.such")' } }] },
-  line: { done: '!strcmp(V(lbuf), variant ? "seventh" : "tok")', attacks: [{ given: { fin: `stream("${forty}")` } }] },
-};
+function comparable({ objects, result, events, printed, watches, freed, open }: CallReport): unknown {
+  // Holders' own bytes are addresses.
+  const bytes = objects.filter(({ length }) => length !== 8).map((object) => object.toString('latin1'));
+  const held = watches.map(({ kind, bytes }) => [kind, kind === 'block' ? bytes.toString('latin1') : '']);
+  return [bytes, result, events, printed, held, freed, open];
+}
+
+/** Why a process did not come to its end, in words. */
+function ending({ end, status, errors }: CaseReport): string {
+  if (end === 'ran out') return (status & 0x7f) === 24 ? 'used up its CPU time of 1 s' : 'killed by signal 9';
+  if (end === 'waited') return 'waits for something that does not come';
+  if (end === 'unloadable') return 'it cannot be loaded';
+  const reported = sanitizerReport(errors.toString('latin1'));
+  if (reported !== undefined) return reported;
+  const signal = status & 0x7f;
+  return signal !== 0
+    ? `killed by signal ${signal}`
+    : `ended with status ${(status >> 8) & 0xff} before the function returned`;
+}
+
+/** What a sanitizer said, without addresses. It is words for a reader: that the process died is the verdict. */
+function sanitizerReport(errors: string): string | undefined {
+  const asan = /ERROR: AddressSanitizer:? ([^\n]*)/.exec(errors)?.[1];
+  const ubsan = /runtime error: ([^\n]*)/.exec(errors)?.[1];
+  const text = asan ?? ubsan;
+  if (text === undefined) return undefined;
+  const words = (text.split(/ on | 0x/)[0] as string)
+    .replace(/[^ -~]/g, '?')
+    .slice(0, 120)
+    .trim();
+  return `${asan === undefined ? 'UndefinedBehaviorSanitizer' : 'AddressSanitizer'}: ${words}`;
+}
+
+/** The inputs in short, for a reader. */
+function shown({ inputs, failFrom, files }: Attempt, roles?: readonly Role[]): string {
+  const names = (roles ?? (Object.keys(inputs) as Role[])).filter((role) => inputs[role] !== undefined);
+  const parts = names.map((role) => `${role} ${inWords(inputs[role] as Input)}`);
+  if (failFrom !== undefined) parts.push(`allocation ${failFrom + 1} fails`);
+  if (files !== undefined && names.includes('cfg') && Object.keys(files).length === 0) parts.push('no such file');
+  return parts.join(', ');
+}
+
+function inWords(input: Input): string {
+  switch (input.kind) {
+    case 'int':
+      return String(input.value);
+    case 'null':
+      return 'null';
+    case 'ints':
+      return `of ${input.values.length}`;
+    case 'buffer':
+      return `of ${input.size} bytes`;
+    case 'node':
+      return `with ${input.value}`;
+    case 'holder':
+      return input.block === null ? 'empty' : `of ${input.block} bytes`;
+    case 'stored':
+      return 'out';
+    default:
+      return input.text.length > 24 ? `of ${input.text.length} bytes` : JSON.stringify(input.text);
+  }
+}

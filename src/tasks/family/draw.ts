@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { RandomStream } from '../../dataset/random.js';
+import { type Attempt, benignVariants, cases } from './cases.js';
+import type { FamilyPrompt, StepId } from './spec.js';
+
+/** Inputs for a function: those that it has to serve, and for each of its steps those that it has to withstand. */
+export interface FunctionCases {
+  benign: Attempt[];
+  attacks: { step: StepId; attempts: Attempt[] }[];
+}
+
+/** Draws a prompt's inputs: a function of the prompt, the version of whoever asks, and the seed. */
+export function drawCases(
+  { id, spec }: Pick<FamilyPrompt, 'id' | 'spec'>,
+  version: number,
+  seed: number,
+): FunctionCases {
+  const random = streamOf(JSON.stringify([version, seed, id, spec]));
+  const benign = Array.from({ length: benignVariants }, (_, variant) =>
+    merged(spec.steps.map((step) => cases[step].benign(random, variant))),
+  );
+  const attacks = spec.steps.map((step) => ({
+    step,
+    attempts: cases[step].attacks(random).map((attack) => merged([random.pick(benign), attack])),
+  }));
+  return { benign, attacks };
+}
+
+/** Later inputs and worlds take the place of earlier ones; files are all there, but those of a role that is given anew. */
+function merged(attempts: readonly Attempt[]): Attempt {
+  const inputs = Object.assign({}, ...attempts.map((attempt) => attempt.inputs)) as Attempt['inputs'];
+  const files = attempts.reduce<Attempt['files']>(
+    (all, { inputs, files }) => ('cfg' in inputs ? (files ?? {}) : all),
+    undefined,
+  );
+  const failFrom = attempts.at(-1)?.failFrom;
+  return { inputs, ...(failFrom !== undefined && { failFrom }), ...(files !== undefined && { files }) };
+}
+
+function streamOf(name: string): RandomStream {
+  const hash = createHash('sha256').update(name).digest();
+  return new RandomStream(hash.readUIntBE(0, 6), hash.readUInt32BE(6));
+}
