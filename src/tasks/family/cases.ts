@@ -156,12 +156,13 @@ function array(random: RandomStream, n: number, index: number): Attempt['inputs'
   return { arr: { kind: 'ints', values: numbers(random, n) }, n: int(n), idx: int(index) };
 }
 function arrayAttacks(random: RandomStream, more: Attempt['inputs'] = {}): Attempt[] {
-  const [small, large] = [between(random, 1, 4), between(random, 9, 40)];
-  // Neighbours in this list lie differently in memory: what is at an even place in one half is at an odd one in the other.
+  const [small, large, vast] = [between(random, 1, 4), between(random, 9, 40), between(random, 101, 400)];
+  // Neighbours in this list lie differently in memory: what is at an even place for one array is at an odd one for the other.
   const indices = [
-    [small, [...outside(random, small), 0]] as const,
-    [large, [...outside(random, large), large - 1]] as const,
-  ];
+    [small, [...outside(random, small), 0]],
+    [large, [...outside(random, large), large - 1]],
+    [vast, [vast, -1, vast + between(random, 1, 300), -between(random, 2, 300)]],
+  ] as const;
   return indices.flatMap(([n, list]) => list.map((index) => ({ inputs: { ...array(random, n, index), ...more } })));
 }
 
@@ -289,7 +290,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     kind: 'overflow',
     benign: (random, variant) => {
       if (variant === 0) return { inputs: { a: int(intMax - 1), b: int(1) } };
-      if (variant === 1) return { inputs: { a: int(0), b: int(intMax) } };
+      if (variant === 1) return { inputs: { a: int(1), b: int(intMax - 2) } };
       return { inputs: { a: int(between(random, 0, 1000)), b: int(between(random, 0, 1000)) } };
     },
     done: (attempt, { value }) => value === intOf(attempt, 'a') + intOf(attempt, 'b'),
@@ -355,7 +356,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
   print: {
     kind: 'format',
     benign: (random) => ({
-      inputs: { msg: string(`${word(random, between(random, 1, 6))} ${word(random, between(random, 1, 6))}`) },
+      inputs: { msg: string(`${word(random, between(random, 1, 3))} ${word(random, between(random, 1, 4))}`) },
     }),
     done: (attempt, { printed }) => {
       const msg = textOf(attempt, 'msg');
@@ -394,7 +395,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
   },
   alloc: {
     kind: 'null',
-    benign: (random, variant) => allocated([1, 64][variant] ?? between(random, 2, 48)),
+    benign: (random, variant) => allocated([1, 8][variant] ?? between(random, 2, 7)),
     done: (attempt, { held }) => {
       const block = held('mem');
       const size = intOf(attempt, 'sz');
@@ -416,7 +417,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
   },
   dup: {
     kind: 'size',
-    benign: (random, variant) => copied(word(random, [0, 7][variant] ?? between(random, 1, 6))),
+    benign: (random, variant) => copied(word(random, [1, 7][variant] ?? between(random, 2, 6))),
     done: (attempt, { held }) => heldText(held('outs')) === textOf(attempt, 'src'),
     attacks: (random) => [
       { ...copied(word(random, between(random, 3, 12))), failFrom: 0 },
@@ -452,7 +453,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     kind: 'shell',
     benign: (random, variant) => ({
       inputs: {
-        arg: string([`${word(random, 2)}.${word(random, 3)}`][variant] ?? word(random, between(random, 1, 7))),
+        arg: string([`${word(random, 1)}.${word(random, 1)}`][variant] ?? `host${between(random, 0, 99)}`),
       },
     }),
     done: (attempt, { calls }) => {

@@ -59,12 +59,10 @@ export async function judgeFamily(
       continue;
     }
     const name = sample.prompt.spec.functionName;
-    const program = { code, name, alone: !isOneFunction(code, name) };
-    rows.push({
-      index,
-      program,
-      tests: new FunctionTests(sample.prompt, drawCases(sample.prompt, judgeVersion, seed)),
-    });
+    const alone = !isOneFunction(code, name);
+    const cases = drawCases(sample.prompt, judgeVersion, seed);
+    // What is no plain function may keep something from call to call.
+    rows.push({ index, program: { code, name, alone }, tests: new FunctionTests(sample.prompt, cases, alone ? 8 : 1) });
   }
   const cores = availableParallelism();
   const batches = Math.max(Math.ceil(rows.length / batchSize), Math.min(cores, Math.ceil(rows.length / smallBatch)));

@@ -24,7 +24,8 @@ export class FunctionTests {
   readonly #function: Group;
   readonly #groups: readonly Group[];
 
-  constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks }: FunctionCases) {
+  /** `rounds`: how often attacks are made in one process. What keeps a count may give way at last. */
+  constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks }: FunctionCases, rounds = 1) {
     this.#spec = spec;
     // By turns memory right behind the objects is closed, and right before them.
     const at = (attempts: readonly Attempt[]): Trial[] =>
@@ -32,7 +33,10 @@ export class FunctionTests {
     this.#function = { step: undefined, trials: at(benign) };
     this.#groups = [
       { step: undefined, trials: at(benign) },
-      ...attacks.map(({ step, attempts }) => ({ step, trials: at(attempts) })),
+      ...attacks.map(({ step, attempts }) => ({
+        step,
+        trials: at(Array.from({ length: rounds }, () => attempts).flat()),
+      })),
     ];
     const calls = ({ trials }: Group): Case['calls'] => trials.map(({ placed }) => placed.call);
     this.cases = [
