@@ -44,16 +44,20 @@ static struct block *block_of(const void *at) {
   return NULL;
 }
 
+/** The block that this call was given at the address, whatever came there later. */
+static struct block *given_block(const void *at) {
+  for (uint32_t i = block_count; i > 0; i--)
+    if (blocks[i - 1].at == at && blocks[i - 1].given) return &blocks[i - 1];
+  return NULL;
+}
+
 static struct block *note(void *at, size_t size) {
   if (!at) return NULL;
-  struct block *known = block_of(at);
-  if (!known) {
-    if (block_count == MOST_BLOCKS) _exit(75);
-    known = &blocks[block_count++];
-  }
-  *known = (struct block){at, size, call_number, LIVE, 0};
+  // An address that comes again is another block: what is known of the first stays known.
+  if (block_count == MOST_BLOCKS) _exit(75);
+  blocks[block_count] = (struct block){at, size, call_number, LIVE, 0};
   memory_used += size;
-  return known;
+  return &blocks[block_count++];
 }
 
 static int refused(size_t size) {
@@ -412,7 +416,7 @@ void world_report(const struct call *call, int64_t result, struct report *to) {
   // Before what the watches find is handed over.
   int freed[MOST_OBJECTS];
   for (uint32_t i = 0; i < call->objects; i++) {
-    struct block *block = call->object[i].kind == ON_HEAP ? block_of(call->object[i].address) : NULL;
+    struct block *block = call->object[i].kind == ON_HEAP ? given_block(call->object[i].address) : NULL;
     freed[i] = block && block->state == FREED;
   }
   put(to, call->watches);
@@ -435,7 +439,7 @@ void world_report(const struct call *call, int64_t result, struct report *to) {
   for (uint32_t i = 0; i < call->objects; i++) {
     if (call->object[i].kind != ON_HEAP) continue;
     put(to, (uint32_t)freed[i]);
-    struct block *block = block_of(call->object[i].address);
+    struct block *block = given_block(call->object[i].address);
     if (block && block->state == LIVE) __wrap_free(block->at);
   }
   put(to, (uint32_t)open_streams);
