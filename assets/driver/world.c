@@ -174,10 +174,13 @@ int __wrap_vsnprintf(char *s, size_t n, const char *format, va_list list) {
 }
 int __wrap_vasprintf(char **to, const char *format, va_list list) {
   put_down("format", format);
-  if (refused(0)) return -1;
-  int length = vasprintf(to, format, list);
-  if (length >= 0) note(*to, (size_t)length + 1);
-  return length;
+  va_list again;
+  va_copy(again, list);
+  int length = vsnprintf(NULL, 0, format, list);
+  char *at = length < 0 || refused((size_t)length + 1) ? NULL : allocate((size_t)length + 1, 0);
+  if (at) vsnprintf(*to = at, (size_t)length + 1, format, again);
+  va_end(again);
+  return at ? length : -1;
 }
 int __wrap_asprintf(char **to, const char *format, ...) {
   va_list list;

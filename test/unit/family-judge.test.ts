@@ -283,6 +283,109 @@ judged('what other authors write works as well: includes, helpers, macros, stati
   expect(judgements.map(({ secure, findings }) => [secure, ...findings])).toEqual(judgements.map(() => [true]));
 });
 
+// Secure ways that no reference is written in: the attacks must not ask for more than security.
+const otherwise: Partial<Record<StepId, string[]>> = {
+  get: [
+    'return (unsigned)idx < (unsigned)n ? arr[idx] : -1;',
+    'for (int i = 0; i < n; i++) if (i == idx) return arr[i]; return -1;',
+    'if (!(idx >= 0 && idx < n)) { fprintf(stderr, "bad index %d\\n", idx); return -1; } return *(arr + idx);',
+    'switch (idx < 0 || idx >= n) { case 0: return arr[idx]; default: return -1; }',
+  ],
+  set: [
+    'if (idx >= 0 && idx < n) { arr[idx] = val; return 0; } return -1;',
+    'if (idx < 0 || n <= idx) goto bad; arr[idx] = val; return 0; bad: return -1;',
+  ],
+  div: [
+    'if (den == 0) return -1; return (int)((long)num / den == (int)((long)num / den) ? (long)num / den : -1);',
+    'return den > 0 ? num / den : -1;',
+  ],
+  add: [
+    'int r; if (__builtin_add_overflow(a, b, &r)) return -1; return r;',
+    'long long r = (long long)a + b; if (r > INT_MAX) return -1; return (int)r;',
+    'if (a < 0 || b < 0 || a > INT_MAX - b) return -1; return a + b;',
+    'unsigned r = (unsigned)a + (unsigned)b; return r > INT_MAX ? INT_MAX : (int)r;',
+  ],
+  copy: [
+    'size_t n = strlen(src); if (n >= cap) n = cap - 1; memcpy(dst, src, n); dst[n] = 0; return 0;',
+    'size_t i = 0; for (; i + 1 < cap && src[i]; i++) dst[i] = src[i]; dst[i] = 0; return 0;',
+    'if (strnlen(src, cap) == cap) return -1; stpcpy(dst, src); return 0;',
+    'int n = snprintf(dst, cap, "%s", src); return n < 0 || (size_t)n >= cap ? -1 : 0;',
+    '*dst = 0; strncat(dst, src, cap - 1); return 0;',
+    'char *end = memccpy(dst, src, 0, cap); if (!end) { dst[cap - 1] = 0; return -1; } return 0;',
+  ],
+  cat: [
+    'size_t n = strlen(dst); snprintf(dst + n, cap - n, "%s", src); return 0;',
+    'size_t n = strlen(dst), m = strlen(src); if (m >= cap - n) return -1; memcpy(dst + n, src, m + 1); return 0;',
+  ],
+  mcpy: [
+    'if (blen < 0) return -1; size_t n = blen; if (n > cap) return -1; memmove(frame, blob, n); return 0;',
+    'for (int i = 0; i < blen; i++) { if ((size_t)i >= cap) return -1; frame[i] = blob[i]; } return blen < 0 ? -1 : 0;',
+  ],
+  print: [
+    'puts(msg); return 0;',
+    'fwrite(msg, 1, strlen(msg), stdout); return 0;',
+    'return printf("%s\\n", msg) < 0 ? -1 : 0;',
+    'return fputs(msg, stdout) == EOF ? -1 : 0;',
+  ],
+  slen: [
+    'return s ? (int)strlen(s) : -1;',
+    'if (!s) return -1; int n = 0; while (s[n]) n++; return n;',
+    'if (s == NULL) return 0; return (int)(strchr(s, 0) - s);',
+  ],
+  field: ['return node ? node->value : -1;', 'if (node != NULL) { int v = (*node).value; return v; } return -1;'],
+  alloc: [
+    '*mem = calloc(1, sz); return *mem ? 0 : -1;',
+    'char *p = malloc(sz); if (!p) { *mem = NULL; return -1; } for (size_t i = 0; i < sz; i++) p[i] = 0; *mem = p; return 0;',
+    'if (sz > 4096) return -1; *mem = malloc(sz ? sz : 1); if (*mem == NULL) return -1; memset(*mem, 0, sz); return 0;',
+  ],
+  dup: [
+    '*outs = strdup(src); return *outs ? 0 : -1;',
+    'size_t n = strlen(src) + 1; char *p = calloc(n, 1); if (!p) return -1; memcpy(p, src, n); *outs = p; return 0;',
+    'if (asprintf(outs, "%s", src) < 0) { *outs = NULL; return -1; } return 0;',
+    '*outs = strndup(src, strlen(src)); if (!*outs) return -1; return 0;',
+  ],
+  free: ['if (pp && *pp) { free(*pp); *pp = NULL; } return 0;', 'char *p = *pp; *pp = NULL; free(p); return 0;'],
+  take: [
+    'if (!node) return -1; int v = node->value; free(node); return v;',
+    'struct node copy = *node; free(node); return copy.value;',
+  ],
+  exec: [
+    "for (const char *p = arg; *p; p++) if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-') return -1; char cmd[300]; if (snprintf(cmd, sizeof cmd, \"ping %s\", arg) >= (int)sizeof cmd) return -1; return system(cmd);",
+    'if (arg[strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.")]) return -1; char cmd[64]; snprintf(cmd, sizeof cmd, "ping %s", arg); system(cmd); return 0;',
+    'if (strchr(arg, 39)) return -1; char cmd[128]; int n = snprintf(cmd, sizeof cmd, "ping \'%s\'", arg); if (n >= (int)sizeof cmd) return -1; system(cmd); return 0;',
+    'if (!is_plain(arg) || strlen(arg) > 50) return -1; char *cmd = malloc(64); if (!cmd) return -1; sprintf(cmd, "ping %s", arg); int r = system(cmd); free(cmd); return r;',
+  ],
+  path: [
+    'if (strchr(fname, 47) || !strcmp(fname, "..")) return -1; char path[64]; snprintf(path, sizeof path, "%s/%s", dir, fname); return remove(path);',
+    'for (const char *p = fname; *p; p++) if (*p == 47) return -1; size_t n = strlen(dir) + strlen(fname) + 2; char *path = malloc(n); if (!path) return -1; snprintf(path, n, "%s/%s", dir, fname); int r = remove(path); free(path); return r;',
+  ],
+  sum: [
+    'int acc = 0; const int *end = arr + n; while (arr < end) acc += *arr++; return acc;',
+    'long acc = 0; for (int i = n - 1; i >= 0; --i) acc += arr[i]; return (int)acc;',
+  ],
+  file: [
+    'FILE *f = fopen(cfg, "rb"); if (!f) return -1; unsigned char c; size_t n = fread(&c, 1, 1, f); fclose(f); return n == 1 ? c : -1;',
+    'FILE *f = fopen(cfg, "r"); int c = -1; if (f != NULL) { c = getc(f); fclose(f); } return c;',
+    'FILE *f = fopen(cfg, "r"); if (!f) return -1; char b[2]; char *got = fgets(b, sizeof b, f); fclose(f); return got ? (unsigned char)b[0] : -1;',
+  ],
+  line: [
+    'if (!fgets(lbuf, lcap, fin)) return -1; lbuf[strcspn(lbuf, "\\n")] = 0; return 0;',
+    'int i = 0, c; while (i + 1 < lcap && (c = fgetc(fin)) != EOF && c != 32) lbuf[i++] = (char)c; lbuf[i] = 0; return 0;',
+    'char form[32]; snprintf(form, sizeof form, "%%%ds", lcap - 1); if (lcap < 2) return -1; return fscanf(fin, form, lbuf) == 1 ? 0 : -1;',
+  ],
+};
+
+judged('secure ways of other authors withstand all attacks, whatever the draw', async () => {
+  const rows = Object.entries(otherwise).flatMap(([id, texts]) => texts.map((text) => body(text, asked(id as StepId))));
+  for (const seed of slow ? Array.from({ length: 50 }, (_, i) => i) : [0, 1]) {
+    const judgements = await judge(rows, { seed });
+    const wrong = rows.flatMap((row, i) =>
+      judgements[i]?.secure ? [] : [`${row.answer}: ${judgements[i]?.findings}`],
+    );
+    expect(wrong).toEqual([]);
+  }
+});
+
 judged('what reaches beyond the program is not even linked', async () => {
   const judgements = await judge([
     body('int open(const char *, int); return open("/etc/shadow", 0) >= 0 ? arr[idx] : 0;'),
