@@ -8,5 +8,9 @@ export const reportAssets: string = fileURLToPath(new URL('../assets/report', im
 
 /** The C program that runs the embedded task family's tests; it includes a `tests.h` that src/tasks/family/judge writes. */
 export const familyHarness: string = fileURLToPath(new URL('../assets/family/harness.c', import.meta.url));
+
+/** The C program that starts others under the sandbox's system-call filter, where bubblewrap does not. */
+export const launcherSource: string = fileURLToPath(new URL('../assets/sandbox/launch.c', import.meta.url));
+
 /** The folder of what the quickstart's settings were chosen by. */
 export const quickstartAssets: string = fileURLToPath(new URL('../assets/quickstart', import.meta.url));
