@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { descriptors } from './descriptors.js';
 import { isLink, type Layout, placeOf, sharedBytes, systemFiles, systemFolders, workFolder } from './layout.js';
 import { located } from './programs.js';
+import { quoted } from './quote.js';
 
 /**
  * The layout of bubblewrap by hand: a shell that is root in a user namespace of its own builds it, then gives up its capabilities for good
@@ -74,4 +75,3 @@ function newRoot(needed: readonly string[]): string {
 }
 
 const makeFile = (path: string): string => `mkdir -p "$(dirname $r${quoted(path)})"; : > $r${quoted(path)}`;
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

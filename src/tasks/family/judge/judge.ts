@@ -113,6 +113,7 @@ class Judge {
       this.#sandbox.run({
         argv: ['gcc', ...compilerFlags(this.#harness, names), '-fsyntax-only'],
         files: Object.fromEntries(units),
+        profile: 'compiler',
         limits: compilerLimits,
         signal: this.#signal,
       }),
@@ -155,6 +156,7 @@ class Judge {
           ...linkerFlags,
         ],
         files: { 'programs.c': Buffer.from(unitSource(rows, table), 'latin1') },
+        profile: 'compiler',
         limits: compilerLimits,
         signal: this.#signal,
       });
@@ -384,6 +386,7 @@ async function buildHarness(sandbox: Sandbox): Promise<Harness> {
   const { status, stdout, stderr, channel } = await sandbox.run({
     argv: ['sh', '-c', script.join('\n')],
     files: { 'harness.c': await readFile(familyHarness), 'tests.h': Buffer.from(testsHeader) },
+    profile: 'compiler',
     limits: compilerLimits,
   });
   if (status === 127) throw missingCompiler();
