@@ -46,7 +46,8 @@ export function findHierarchy(
 
 /** The processes that a process of one thread started, and those that these did. */
 export function descendants(pid: number): number[] {
-  const children = (read(childrenOf(pid, pid)).match(/\d+/g) ?? []).map(Number);
+  const path = childrenOf(pid, pid);
+  const children = (existing(() => read(path))?.match(/\d+/g) ?? []).map(Number);
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
@@ -78,8 +79,16 @@ export class ControlGroup {
 
   /** Moves processes in; those that they start from then on are born in it. */
   async add(pids: readonly number[]): Promise<void> {
-    for (const pid of pids) {
-      for (const folder of this.#folders) await writeFile(join(folder, 'cgroup.procs'), String(pid));
+    for (const folder of this.#folders) {
+      const list = join(folder, 'cgroup.procs');
+      // To move one that is there already takes as long.
+      const present = new Set(read(list).split('\n').map(Number));
+      for (const pid of pids.filter((one) => !present.has(one))) {
+        await writeFile(list, String(pid)).catch((error: NodeJS.ErrnoException) => {
+          // It has ended meanwhile.
+          if (error.code !== 'ESRCH') throw error;
+        });
+      }
     }
   }
 
@@ -150,27 +159,15 @@ const processNamespace = (): string => /\d+/.exec(readlinkSync('/proc/self/ns/pi
 
 /** When a process began, in ticks since the machine did (field 22 of its stat, counted behind its name); undefined when it is gone. */
 function startOf(pid: number): string | undefined {
-  try {
-    return read(`/proc/${pid}/stat`).replace(/^.*\)/s, '').trim().split(' ')[19];
-  } catch {
-    return undefined;
-  }
+  const stat = existing(() => read(`/proc/${pid}/stat`));
+  return stat?.replace(/^.*\)/s, '').trim().split(' ')[19];
 }
 
 function killMembers(folder: string): void {
-  let members: string;
-  try {
-    members = read(join(folder, 'cgroup.procs'));
-  } catch {
-    return;
-  }
+  const members = existing(() => read(join(folder, 'cgroup.procs'))) ?? '';
   for (const pid of members.split('\n').map(Number)) {
-    try {
-      // 0 stands for a process of another namespace, and to kill for the caller's own group.
-      if (pid > 0) process.kill(pid, 'SIGKILL');
-    } catch {
-      // It is gone.
-    }
+    // 0 stands for a process of another namespace, and to kill for the caller's own group.
+    if (pid > 0) existing(() => process.kill(pid, 'SIGKILL'));
   }
 }
 
@@ -225,12 +222,16 @@ function writable(folder: string): boolean {
 }
 
 function subfolders(folder: string): string[] {
+  const entries = existing(() => readdirSync(folder, { withFileTypes: true })) ?? [];
+  return entries.flatMap((entry) => (entry.isDirectory() ? [join(folder, entry.name)] : []));
+}
+
+/** Undefined where what it looks at is gone: processes and groups end at any time. */
+function existing<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() ? [join(folder, entry.name)] : [],
-    );
+    return look();
   } catch {
-    return [];
+    return undefined;
   }
 }
 

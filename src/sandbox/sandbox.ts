@@ -163,7 +163,7 @@ export class Sandbox {
     const { pid } = child;
     // It has none when it could not be started.
     if (group === undefined || pid === undefined) return async () => {};
-    const first = group.add([pid]);
+    const first = group.add([pid]).then(() => group.add(descendants(pid)));
     first.catch(() => {});
     return async () => {
       await first;

@@ -43,7 +43,8 @@ const base = [
   // Time.
   'nanosleep 35, clock_nanosleep 230, clock_gettime 228, clock_getres 229, gettimeofday 96, time 201, alarm 37, getitimer 36,',
   'setitimer 38, timer_create 222, timer_settime 223, timer_gettime 224, timer_getoverrun 225, timer_delete 226,',
-  // Who and where it is.
+  // Who and where it is. Without capabilities one can become only whom one is, which make does before each command.
+  'setuid 105, setgid 106, setreuid 113, setregid 114, setresuid 117, setresgid 119,',
   'getuid 102, geteuid 107, getgid 104, getegid 108, getresuid 118, getresgid 120, getgroups 115, capget 125, uname 63, sysinfo 99,',
   'getrandom 318,',
 ];

@@ -274,6 +274,92 @@ describe.each(['bubblewrap', 'unshare'])('%s', (name) => {
     expect(`${leak.stderr}`).toContain('LeakSanitizer: detected memory leaks');
   });
 
+  const calls = { cpuSeconds: 30, wallSeconds: 120, processes: 200, fileMiB: 64, outputBytes: 65536 };
+  const make = works && has('gcc') && has('make') ? test : test.skip;
+  make('compilers have what they need: make, gcc with its assembler and linker, link-time optimisation', async () => {
+    const makefile =
+      'all: a b.o\n%: %.c\n\tgcc -O2 -flto -o /tmp/$@ $<\n%.o: %.c\n\tgcc -pipe -fanalyzer -c $< -o /tmp/$@\n';
+    const main = Buffer.from('#include <stdio.h>\nint main(void) { puts("compiled"); return 0; }\n');
+    const { stdout, status, stderr } = await run({
+      argv: ['sh', '-c', 'make -sj2 && ar rc /tmp/b.a /tmp/b.o && /tmp/a'],
+      files: { Makefile: Buffer.from(makefile), 'a.c': main, 'b.c': main },
+      profile: 'compiler',
+      limits: calls,
+    });
+    expect([`${stdout}`, `${stderr}`, status]).toEqual(['compiled\n', '', 0]);
+  });
+
+  const python = works && has('/usr/bin/python3') ? test : test.skip;
+  python('analysers in Python have what they need: processes with queues, threads, an event loop', async () => {
+    const script = `
+import asyncio, multiprocessing, subprocess, tempfile, threading
+queue = multiprocessing.Queue()
+worker = multiprocessing.Process(target=queue.put, args=(5,))
+worker.start()
+print(queue.get(), subprocess.check_output(['echo', 'child']), bool(tempfile.mkdtemp()))
+worker.join()
+thread = threading.Thread(target=print, args=('thread',))
+thread.start()
+thread.join()
+asyncio.run(asyncio.sleep(0))
+`;
+    const { stdout, stderr } = await run({
+      argv: ['/usr/bin/python3', '-c', script],
+      profile: 'analyser',
+      limits: calls,
+    });
+    expect([`${stdout}`, `${stderr}`]).toEqual(["5 b'child\\n' True\nthread\n", '']);
+  });
+
+  // Debian's has its settings in /etc; that of CodeQL lies in its distribution.
+  const settings = existsSync('/etc') ? readdirSync('/etc').filter((entry) => /^java-\d+-openjdk$/.test(entry)) : [];
+  const java = works && has('java') && has('javac') ? test : test.skip;
+  java(
+    'analysers in Java have what they need: threads, collection, child processes, selectors, mapped files',
+    async () => {
+      const source = `import java.nio.channels.*; import java.nio.file.*; import java.util.concurrent.*;
+public class A {
+  public static void main(String[] given) throws Exception {
+    var pool = Executors.newFixedThreadPool(4);
+    long sum = 0;
+    for (var part : pool.invokeAll(java.util.Collections.nCopies(8, (Callable<Long>) () -> 5L))) sum += part.get();
+    pool.shutdown();
+    System.gc();
+    var child = new ProcessBuilder("echo", "child").start();
+    Selector.open().close();
+    var file = Files.writeString(Path.of("/tmp/x"), "mapped");
+    try (var channel = FileChannel.open(file)) { channel.map(FileChannel.MapMode.READ_ONLY, 0, 6); }
+    System.out.println(sum + " " + new String(child.getInputStream().readAllBytes()).trim());
+  }
+}`;
+      const { stdout, stderr } = await run({
+        argv: ['java', 'A.java'],
+        files: { 'A.java': Buffer.from(source) },
+        folders: Object.fromEntries(settings.map((entry) => [`/etc/${entry}`, `/etc/${entry}`])),
+        profile: 'analyser',
+        limits: calls,
+      });
+      expect([`${stdout}`, `${stderr}`]).toEqual(['40 child\n', '']);
+    },
+  );
+
+  itHolds('folders of the host can be read where they are asked for, and not be written', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'srcode-sandbox-'));
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'rule'), 'a rule');
+    const script = `cat '${folder}/rule' ~/.tool/rules/rule; for f in ${folder}/x ~/.tool/rules/x; do (: > $f) 2>/dev/null && echo wrote; done; : > ~/.tool/x && echo ' own'`;
+    const { stdout } = await shell(script, { folders: { [folder]: folder, '.tool/rules': folder } });
+    rmSync(folder, { recursive: true });
+    expect(`${stdout}`).toBe('a rulea rule own\n');
+  });
+
+  itHolds('it takes dozens of files', async () => {
+    const files = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`f${i}`, Buffer.from(`${i} `)]));
+    expect(`${(await shell('cat $(ls | sort -V)', { files })).stdout}`).toBe(
+      Array.from({ length: 60 }, (_, i) => `${i} `).join(''),
+    );
+  });
+
   compiles('addresses are the same in every run', async () => {
     const source =
       '#include <stdio.h>\n#include <stdlib.h>\nint main(void) { int x; void *p = malloc(9); printf("%p %p %p\\n", (void *)&x, p, (void *)main); free(p); return 0; }';
