@@ -91,7 +91,8 @@ async function nvccPart(signal: AbortSignal | undefined): Promise<Part> {
 
 function sandboxPart(sandbox: Sandbox | string): Part {
   const part = { name: 'sandbox', adds: 'judging programs by running them; compilers as analysers' };
-  if (typeof sandbox !== 'string') return { ...part, present: true, detail: sandbox.isolation };
+  if (typeof sandbox !== 'string')
+    return { ...part, present: true, detail: `${sandbox.isolation}; ${limited(sandbox)}` };
   return {
     ...part,
     present: false,
@@ -100,8 +101,14 @@ function sandboxPart(sandbox: Sandbox | string): Part {
   };
 }
 
-const finders: Readonly<Record<Exclude<AnalyserName, 'codeql'>, (sandbox: Sandbox) => Promise<Tool | undefined>>> = {
-  ...{ gcc: findGcc, clang: findClang, cppcheck: findCppcheck, bandit: findBandit },
+function limited({ controlGroups }: Sandbox): string {
+  return controlGroups === undefined
+    ? 'no control group can be made: the memory of one process is limited, that of a whole run and of its sockets is not'
+    : `the memory and processes of a whole run are limited (control groups, version ${controlGroups.version})`;
+}
+
+const finders: Readonly<Record<AnalyserName, (sandbox: Sandbox) => Promise<Tool | undefined>>> = {
+  ...{ gcc: findGcc, clang: findClang, cppcheck: findCppcheck, codeql: findCodeql, bandit: findBandit },
 };
 const adds: Readonly<Record<AnalyserName, string>> = {
   gcc: 'heap, null and taint flaws of C (analyze --with gcc); judging programs by running them',
@@ -113,9 +120,8 @@ const adds: Readonly<Record<AnalyserName, string>> = {
 
 async function analyserPart(name: AnalyserName, sandbox: Sandbox | string): Promise<Part> {
   const part = { name, adds: adds[name] };
-  if (name !== 'codeql' && typeof sandbox === 'string')
-    return { ...part, present: false, detail: 'not looked for: it runs in the sandbox' };
-  const tool = name === 'codeql' ? await findCodeql() : await finders[name](sandbox as Sandbox);
+  if (typeof sandbox === 'string') return { ...part, present: false, detail: 'not looked for: it runs in the sandbox' };
+  const tool = await finders[name](sandbox);
   if (tool === undefined) return { ...part, present: false, detail: 'not on PATH', remedy: remedies[name] };
   return { ...part, present: true, detail: tool.command === name ? tool.version : `${tool.version} (${tool.command})` };
 }

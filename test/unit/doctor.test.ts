@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { examine } from '../../src/doctor/doctor.js';
+import { findHierarchy } from '../../src/sandbox/control-groups.js';
+import { noIsolation } from '../support/sandbox.js';
 
 const path = process.env.PATH;
 afterEach(() => {
@@ -20,12 +22,24 @@ test('every part is named, with what it adds; what is missing says how to have i
   }
 });
 
+test('of the sandbox it says whether a whole run is limited', async () => {
+  const detail = (await examine()).find(({ name }) => name === 'sandbox')?.detail;
+  const groups = findHierarchy();
+  if (noIsolation === undefined) {
+    expect(detail).toMatch(
+      groups === undefined ? /; no control group can be made/ : new RegExp(`control groups, version ${groups.version}`),
+    );
+  } else expect(detail).toMatch(/\w/);
+});
+
 test('a machine that has nothing is no error', async () => {
   process.env.PATH = '/nowhere';
   const parts = new Map((await examine()).map((part) => [part.name, part]));
   expect([...parts.keys()]).toEqual(names);
-  for (const name of ['GPU', 'nvcc', 'sandbox', 'codeql']) {
+  for (const name of ['GPU', 'nvcc', 'sandbox']) {
     expect(parts.get(name)).toMatchObject({ present: false, remedy: expect.stringMatching(/\w/) });
   }
-  expect(parts.get('gcc')?.detail).toBe('not looked for: it runs in the sandbox');
+  for (const name of ['gcc', 'codeql']) {
+    expect(parts.get(name)).toMatchObject({ present: false, detail: 'not looked for: it runs in the sandbox' });
+  }
 });

@@ -82,7 +82,7 @@ export class CompilerAnalyser implements Analyser {
   static async open(sandbox: Sandbox, options: CompilerOptions): Promise<CompilerAnalyser> {
     const passes = options.passes.map(async (pass): Promise<PreparedPass> => {
       const stdin = Buffer.from(wholePrelude);
-      const result = await sandbox.run({ argv: pass.preprocess, stdin, limits: toolLimits });
+      const result = await sandbox.run({ argv: pass.preprocess, stdin, profile: 'compiler', limits: toolLimits });
       if (result.status !== 0) throw toolFailed(options.name, result);
       return { ...pass, prelude: new Prelude(result.stdout.toString('latin1')) };
     });
@@ -196,7 +196,13 @@ export class CompilerAnalyser implements Analyser {
     ].join('\n');
     const files = Object.fromEntries(units.map(({ text }, i) => [names[i] as string, Buffer.from(text, 'latin1')]));
     // A compiler that is killed says so itself, on stderr.
-    const result = await this.#sandbox.run({ argv: ['sh', '-c', script], files, limits: toolLimits, signal });
+    const result = await this.#sandbox.run({
+      argv: ['sh', '-c', script],
+      files,
+      profile: 'compiler',
+      limits: toolLimits,
+      signal,
+    });
     if (result.status === 127) throw toolFailed(this.name, result);
     let rest = result.channel;
     return units.map((unit) => {

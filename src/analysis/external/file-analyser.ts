@@ -37,6 +37,7 @@ export async function openFileAnalyser(sandbox: Sandbox, tool: FileTool): Promis
     const result = await sandbox.run({
       argv: [found.command, ...flags, ...names],
       files: Object.fromEntries(sources.map(({ code }, i) => [names[i] as string, code])),
+      profile: 'analyser',
       limits: toolLimits,
       signal,
     });

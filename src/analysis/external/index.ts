@@ -11,18 +11,14 @@ import { type AnalyserName, remedies } from './names.js';
 /**
  * Opens analysers that are programs of others.
  *
- * @throws ERR_ANALYSER naming those that are not on PATH and how to have them; ERR_SANDBOX where one needs isolation and none works.
+ * @throws ERR_ANALYSER naming those that are not on PATH and how to have them; ERR_SANDBOX where no isolation works, since all run in it.
  */
 export async function openAnalysers(
   names: readonly AnalyserName[],
   { unsafe = false, sandbox }: { unsafe?: boolean; sandbox?: Sandbox } = {},
 ): Promise<Analyser[]> {
-  const box = names.some((name) => name !== 'codeql') ? (sandbox ?? (await Sandbox.open({ unsafe }))) : undefined;
-  const opened = await Promise.all(
-    names.map(
-      (name): Promise<Analyser | undefined> => (name === 'codeql' ? openCodeql() : opening[name](box as Sandbox)),
-    ),
-  );
+  const box = sandbox ?? (await Sandbox.open({ unsafe }));
+  const opened = await Promise.all(names.map((name) => opening[name](box)));
   const missing = names.filter((_, i) => opened[i] === undefined);
   if (missing.length > 0) {
     const lines = missing.map((name) => `  ${name}: ${remedies[name]}`);
@@ -31,5 +27,6 @@ export async function openAnalysers(
   return opened as Analyser[];
 }
 
-const opening: Readonly<Record<Exclude<AnalyserName, 'codeql'>, (sandbox: Sandbox) => Promise<Analyser | undefined>>> =
-  { gcc: openGcc, clang: openClang, cppcheck: openCppcheck, bandit: openBandit };
+const opening: Readonly<Record<AnalyserName, (sandbox: Sandbox) => Promise<Analyser | undefined>>> = {
+  ...{ gcc: openGcc, clang: openClang, cppcheck: openCppcheck, codeql: openCodeql, bandit: openBandit },
+};

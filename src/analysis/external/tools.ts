@@ -18,6 +18,7 @@ export async function findTool(
     'for tool; do command -v "$tool" >/dev/null && printf "%s\\n" "$tool" && exec "$tool" --version; done; exit 127';
   const { status, stdout } = await sandbox.run({
     argv: ['sh', '-c', script, 'sh', ...commands],
+    profile: 'analyser',
     limits: toolLimits,
     signal,
   });

@@ -102,6 +102,7 @@ cat "$@" >&3
 printf end >&3`;
   const { channel } = await sandbox.run({
     argv: ['sh', '-c', script],
+    profile: 'compiler',
     files: {
       'offered.so': offered,
       ...Object.fromEntries(units.map((unit, u) => [`unit${u}.c`, sourceOf(prelude, programs, unit)])),

@@ -32,6 +32,7 @@ function driverLimits(rows: readonly CallRow[]): SandboxLimits {
     cpuSeconds: 600,
     wallSeconds: 60 + 10 * rows.length + 2 * cases,
     processes: 8,
+    totalMiB: 1024,
     fileMiB: 64,
     outputBytes: 2 ** 26,
   };

@@ -92,6 +92,7 @@ export async function openToolchain(sandbox: Sandbox, offer: Offer): Promise<Too
   ].join('\n');
   const { status, stdout, stderr, channel } = await sandbox.run({
     argv: ['sh', '-c', script],
+    profile: 'compiler',
     files: { ...sources, 'helpers.c': Buffer.from(helpers.code), 'offered.c': Buffer.from(offered) },
     limits: buildLimits,
   });
