@@ -9,6 +9,9 @@ import { arrayOf, basicType, pointer, recordOf, scalar, type Type, unknownType }
 /** Bytes of all static objects of an answer, and of any single object. */
 export const mostStatic: number = 16 * 2 ** 20;
 
+/** Elements that all `[a ... b] =` fill together: compilers write them one by one. */
+const mostFilled = 2 ** 18;
+
 const mostDerivations = 256;
 
 const storage: ReadonlySet<string> = new Set(['typedef', 'extern', 'static', 'auto', 'register', 'inline']);
@@ -50,6 +53,7 @@ export abstract class Declarations extends Expressions {
   protected readonly declared: Map<string, number> = new Map();
   protected readonly defined: Set<string> = new Set();
   #static = 0;
+  #filled = 0;
 
   protected abstract body(): void;
 
@@ -169,7 +173,7 @@ export abstract class Declarations extends Expressions {
   }
 
   /** The number of elements, at most, of an array that it is for. */
-  #initializer(): number {
+  #initializer(times = 1): number {
     return this.nested(() => {
       if (!this.accept('{')) {
         const { kind, text } = this.next;
@@ -179,35 +183,42 @@ export abstract class Declarations extends Expressions {
       let count = 0;
       let most = 0;
       while (!this.accept('}')) {
-        const index = this.#designators();
-        count = (index ?? count) + 1;
+        const { index = count, repeated } = this.#designators(times);
+        count = index + 1;
         most = Math.max(most, count);
-        this.#initializer();
+        this.#initializer(repeated);
         if (this.ahead() !== '}') this.expect(',');
       }
       return most;
     });
   }
 
-  /** The last index that the outermost of them names. */
-  #designators(): number | undefined {
-    let index: number | undefined;
-    let any = false;
+  /** Reads `.a[1][2 ... 5] =`, if any: the last index of the outermost, and how many elements what follows is for. */
+  #designators(times: number): { index?: number; repeated: number } {
+    const indices: (number | undefined)[] = [];
+    let repeated = times;
     while (this.ahead() === '.' || this.ahead() === '[') {
       const { text, line } = this.take();
-      if (text === '.') this.name();
-      else {
-        const from = this.conditional();
-        const to = this.accept('...') ? this.conditional() : from;
-        this.expect(']');
-        if (from === undefined || to === undefined || to > mostStatic)
-          return refuse(line, 'an index of an initialiser that is not a small constant');
-        if (!any) index = to;
+      if (text === '.') {
+        this.name();
+        indices.push(undefined);
+        continue;
       }
-      any = true;
+      const from = this.conditional();
+      const to = this.accept('...') ? this.conditional() : from;
+      this.expect(']');
+      if (from === undefined || to === undefined || from < 0 || to > mostStatic)
+        refuse(line, 'an index of an initialiser that is not a small constant');
+      indices.push(to);
+      if (to > from) {
+        repeated *= to - from + 1;
+        this.#filled += repeated;
+        if (this.#filled > mostFilled) refuse(line, `ranges of initialisers for more than ${mostFilled} elements`);
+      }
     }
-    if (any) this.expect('=');
-    return index;
+    if (indices.length > 0) this.expect('=');
+    const [index] = indices;
+    return index === undefined ? { repeated } : { index, repeated };
   }
 
   #specifiers(): Specifiers {
@@ -407,10 +418,7 @@ function typeOf(base: Type, derivations: readonly Derivation[], open: number): T
   for (let i = derivations.length - 1; i >= 0; i--) {
     const derivation = derivations[i] as Derivation;
     if (derivation.is === 'pointer') type = pointer;
-    else if (derivation.is === 'array') {
-      type = arrayOf(type, derivation.count ?? open);
-      if (derivation.count === undefined) type = { ...type, exact: false };
-    } else type = unknownType;
+    else type = derivation.is === 'array' ? arrayOf(type, derivation.count ?? open) : unknownType;
   }
   return type;
 }

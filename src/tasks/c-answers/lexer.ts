@@ -42,6 +42,8 @@ export function tokensOf(text: string): Token[] {
       spaced = true;
       directive = undefined;
     } else if (comment !== undefined) {
+      if (comment.startsWith('/*') && (comment.length < 4 || !comment.endsWith('*/')))
+        refuse(line, 'a comment without an end');
       const lines = countLines(comment);
       if (/\\[ \t\f\v]*\r?\n/.test(comment) || /\\\s*$/.test(comment))
         refuse(line, 'a backslash at the end of a line of a comment');
@@ -87,7 +89,7 @@ const lexeme = new RegExp(
   [
     String.raw`([ \t\f\v]+)`,
     String.raw`(\r?\n)`,
-    String.raw`(\/\/[^\n]*|\/\*[\s\S]*?\*\/)`,
+    String.raw`(\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$))`,
     String.raw`(\\\r?\n)`,
     String.raw`(#[ \t]*include[ \t]*<[\w./]+>)`,
     String.raw`((?:u8|[uUL])?"(?:[^"\\\n]|\\[^\n])*")`,
@@ -112,7 +114,6 @@ function refuseAnywhere(text: string): void {
 
 function unreadable(text: string, at: number, line: number): never {
   const rest = text.slice(at, at + 2);
-  if (rest === '/*') refuse(line, 'a comment without an end');
   if (/^(?:u8|[uUL])?["']/.test(text.slice(at, at + 3))) refuse(line, 'a literal without an end');
   if (/^\\[uU]/.test(rest)) refuse(line, 'a universal character name');
   const code = text.charCodeAt(at);

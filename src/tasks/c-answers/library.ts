@@ -101,7 +101,7 @@ export const headers: readonly Header[] = [
       'isnan isinf isfinite isnormal signbit fpclassify isgreater isgreaterequal isless islessequal isunordered',
     ),
     values: words(
-      'NAN INFINITY HUGE_VAL HUGE_VALF FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_SQRT2 M_SQRT1_2',
+      'NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_SQRT2 M_SQRT1_2',
     ),
     types: { float_t: 16, double_t: 16 },
   },

@@ -3,8 +3,11 @@ import { allowedHeaders } from './library.js';
 import { featureMacros, type Given, refuseMacroName, refuseWord } from './names.js';
 import { refuse } from './refused.js';
 
-/** What macros may make of a text; longer answers are refused before they are made. */
-export const mostTokens = 65536;
+/**
+ * What a text may be once macros are replaced; more is refused before it is made. It is twenty times the longest program of CASTLE, and
+ * statements without end that take gcc and its sanitizers seven seconds, in time that grows with the square of their number.
+ */
+export const mostTokens = 16384;
 export const mostBytes: number = 2 ** 20;
 
 const tooMuch = `more than ${mostTokens} tokens or ${mostBytes} bytes, with macros replaced`;
@@ -67,7 +70,7 @@ function see(word: string, seen: Set<string>, macros: ReadonlyMap<string, Macro>
 }
 
 function include([{ text, line } = {} as Token, more]: readonly Token[], macros: ReadonlyMap<string, Macro>): void {
-  if (!allowedHeaders.includes(text)) refuse(line, `\`#include <${text}>\`: only ${allowedHeaders.join(', ')}`);
+  if (!allowedHeaders.includes(text)) refuse(line, `\`#include <${text}>\`, which is none of the allowed headers`);
   if (more !== undefined) refuse(line, 'more than a header in `#include`');
   if (macros.size > 0) refuse(line, '`#include` behind a macro: headers come first');
 }

@@ -60,7 +60,7 @@ const replaced: ReadonlySet<string> = new Set([
     'islessgreater issignaling issubnormal iszero math_errhandling strdupa strndupa isalnum_l isalpha_l isascii_l isblank_l iscntrl_l isdigit_l ' +
     'isgraph_l islower_l isprint_l ispunct_l isspace_l isupper_l isxdigit_l toascii_l tolower_l toupper_l ' +
     'FD_CLR FD_ISSET FD_SET FD_ZERO TEMP_FAILURE_RETRY WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG ' +
-    'unix linux i386 noreturn alignas alignof thread_local complex imaginary I'
+    'MB_CUR_MAX HUGE_VAL_F16 HUGE_VAL_F32 HUGE_VAL_F64 HUGE_VAL_F128 HUGE_VAL_F32X HUGE_VAL_F64X unix linux i386 noreturn alignas alignof thread_local complex imaginary I'
   ).split(' '),
 ]);
 
