@@ -1,7 +1,7 @@
 import type { Constant } from './constants.js';
 import { Expressions } from './expressions.js';
 import type { Token } from './lexer.js';
-import { functionsOfLibrary, keywords, refuseName, refuseOuterName } from './names.js';
+import { functionsOfLibrary, keywords, libraryTypes, refuseName, refuseOuterName, truths } from './names.js';
 import { refuse } from './refused.js';
 import type { Scope } from './scopes.js';
 import { arrayOf, basicType, pointer, recordOf, scalar, type Type, unknownType } from './types.js';
@@ -118,6 +118,8 @@ export abstract class Declarations extends Expressions {
     const { text, line } = name;
     if (!this.scopes.outermost) refuse(line, `the type \`${text}\` inside a function`);
     refuseName(name);
+    // Some call unsigned integers by names that are the library's on some systems.
+    if (libraryTypes.has(text) && !/^u[a-z]+$/.test(text)) refuse(line, `the type \`${text}\`, which is the library's`);
     if (functionsOfLibrary.has(text) || this.given.helpers?.includes(text) || this.declared.has(text))
       refuse(line, `the type \`${text}\`, which is a function's name`);
     refusePointersToFunctions(derivations, name);
@@ -144,6 +146,7 @@ export abstract class Declarations extends Expressions {
   #object(name: Token, { type, storage: words }: Specifiers, derivations: readonly Derivation[]): void {
     const { text, line } = name;
     refusePointersToFunctions(derivations, name);
+    if (text === 'main') refuse(line, 'an object `main`');
     if (words.has('extern')) refuse(line, `\`${text}\`, an object from elsewhere`);
     if (this.scopes.outermost) refuseOuterName(name, this.given);
     else refuseName(name);
@@ -311,11 +314,14 @@ export abstract class Declarations extends Expressions {
     }
     let constant: Constant = 0;
     while (!this.accept('}')) {
-      const name = this.name();
+      const name = truths.has(this.next.text) ? this.take() : this.name();
       if (functionsOfLibrary.has(name.text) || this.given.helpers?.includes(name.text))
         refuse(name.line, `the constant \`${name.text}\`, which is a function's name`);
       this.#refuseShadow(name);
       if (this.accept('=')) constant = this.conditional();
+      const truth = truths.get(name.text);
+      if (truth !== undefined && `${constant}` !== truth)
+        refuse(name.line, `\`${name.text}\` as anything but ${truth}`);
       this.scopes.declare(name.text, { is: 'value', constant });
       constant = constant === undefined ? undefined : constant + 1;
       if (this.ahead() !== '}') this.expect(',');

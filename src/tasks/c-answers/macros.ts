@@ -1,6 +1,6 @@
 import type { Token } from './lexer.js';
 import { allowedHeaders } from './library.js';
-import { featureMacros, type Given, refuseMacroName, refuseWord } from './names.js';
+import { featureMacros, type Given, refuseMacroName, refuseWord, truths } from './names.js';
 import { refuse } from './refused.js';
 
 /**
@@ -89,6 +89,9 @@ function define(line: readonly Token[], macros: Map<string, Macro>, seen: Readon
   }
   refuseWord(name);
   refuseMacroName(name, given);
+  const truth = truths.get(name.text);
+  if (truth !== undefined && rest.map(({ text }) => text).join('') !== truth)
+    refuse(name.line, `\`${name.text}\` as anything but ${truth}`);
   if (macros.has(name.text)) refuse(name.line, `a second macro \`${name.text}\``);
   if (seen.has(name.text)) refuse(name.line, `the macro \`${name.text}\` behind a use of its name`);
   macros.set(name.text, macroOf(name, rest));
@@ -144,6 +147,7 @@ class Expansion {
   readonly #macros: ReadonlyMap<string, Macro>;
   #tokens = 0;
   #bytes = 0;
+  #depth = 0;
 
   constructor(macros: ReadonlyMap<string, Macro>) {
     this.#macros = macros;
@@ -163,6 +167,7 @@ class Expansion {
 
   /** @param active - The macros whose replacement this is, outermost first. */
   #expand(tokens: readonly Token[], active: readonly string[]): Token[] {
+    if (++this.#depth > deepest) refuse(tokens[0]?.line ?? 1, `macros in more than ${deepest} macros`);
     const out: Token[] = [];
     for (let at = 0; at < tokens.length; at++) {
       const token = tokens[at] as Token;
@@ -173,7 +178,6 @@ class Expansion {
       }
       const { text: name, line } = token;
       if (active.includes(name)) refuse(line, `the macro \`${name}\` leads to itself`);
-      if (active.length === deepest) refuse(line, `macros in more than ${deepest} macros`);
       let body = macro.body;
       if (macro.parameters !== undefined) {
         const open = tokens[at + 1];
@@ -186,6 +190,7 @@ class Expansion {
       for (const one of placed) this.#count(one);
       for (const one of this.#expand(placed, [...active, name])) out.push(one);
     }
+    this.#depth--;
     return out;
   }
 

@@ -26,8 +26,19 @@ const reserved: ReadonlySet<string> = new Set([
   '__VA_ARGS__',
 ]);
 
-// Names with a meaning of their own: keywords of compilers' dialects, and macros that change what headers mean.
-const refusedWords: ReadonlySet<string> = new Set(['asm', 'typeof', 'fortran', 'defined', 'NDEBUG']);
+// Keywords of other dialects, which a reader of code may take for such, and what turns assertions off.
+const refusedWords: ReadonlySet<string> = new Set(
+  (
+    'asm typeof fortran defined NDEBUG nullptr nullptr_t constexpr noreturn alignas alignof thread_local _alignof _unaligned ' +
+    'char8_t char16_t char32_t char64_t charptr_t'
+  ).split(' '),
+);
+
+/** Names that readers of code take for these values, so that they stand for nothing else. */
+export const truths: ReadonlyMap<string, string> = new Map([
+  ['TRUE', '1'],
+  ['FALSE', '0'],
+]);
 
 /** Macros by which programs ask for parts of the library. All parts are there anyway. */
 export const featureMacros: ReadonlySet<string> = new Set(
@@ -60,7 +71,7 @@ const replaced: ReadonlySet<string> = new Set([
     'islessgreater issignaling issubnormal iszero math_errhandling strdupa strndupa isalnum_l isalpha_l isascii_l isblank_l iscntrl_l isdigit_l ' +
     'isgraph_l islower_l isprint_l ispunct_l isspace_l isupper_l isxdigit_l toascii_l tolower_l toupper_l ' +
     'FD_CLR FD_ISSET FD_SET FD_ZERO TEMP_FAILURE_RETRY WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG ' +
-    'MB_CUR_MAX HUGE_VAL_F16 HUGE_VAL_F32 HUGE_VAL_F64 HUGE_VAL_F128 HUGE_VAL_F32X HUGE_VAL_F64X unix linux i386 noreturn alignas alignof thread_local complex imaginary I'
+    'MB_CUR_MAX HUGE_VAL_F16 HUGE_VAL_F32 HUGE_VAL_F64 HUGE_VAL_F128 HUGE_VAL_F32X HUGE_VAL_F64X unix linux i386'
   ).split(' '),
 ]);
 
@@ -80,6 +91,7 @@ export function refuseWord({ text, line }: Token): void {
 export function refuseName({ text, line }: Token): void {
   if (keywords.has(text)) refuse(line, `the keyword \`${text}\` in place of a name`);
   if (builtins.has(text)) refuse(line, `a declaration of the compiler's \`${text}\``);
+  if (truths.has(text)) refuse(line, `\`${text}\` as anything but ${truths.get(text)}`);
   if (replaced.has(text)) refuse(line, `a declaration of \`${text}\`, which is a macro of the library`);
 }
 
