@@ -79,9 +79,9 @@ export async function openToolchain(sandbox: Sandbox, offer: Offer): Promise<Too
     `${common} -c $s/driver.c -o driver.o && ${common} -c $s/world.c -o world.o || exit`,
     `${common} -c $s/helpers.c -o helpers.o || exit`,
     `${common} ${sanitizerFlags.join(' ')} -c $s/world.c -o checked.o || exit`,
-    'gcc -rdynamic driver.o world.o helpers.o -o plain -ldl || exit',
+    'gcc -rdynamic driver.o world.o helpers.o -Wl,--no-as-needed -o plain -ldl -lm || exit',
     // Some linkers leave out what nothing refers to yet; programs that are loaded later do.
-    `gcc -rdynamic ${sanitizerFlags[0]} -Wl,--no-as-needed driver.o checked.o helpers.o -o checked -ldl || exit`,
+    `gcc -rdynamic ${sanitizerFlags[0]} -Wl,--no-as-needed driver.o checked.o helpers.o -o checked -ldl -lm || exit`,
     // Only what instrumented code calls, not the C library's functions that the sanitizers stand in for.
     `for l in libasan.so libubsan.so; do nm -D --defined-only "$(gcc -print-file-name=$l)"; done |`,
     `  sed -nE 's/^[0-9a-f]+ . (__(asan|ubsan)_[a-z0-9_]+)$/void \\1(void) {}/p' | sort -u >sanitizers.c || exit`,

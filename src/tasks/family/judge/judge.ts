@@ -13,11 +13,12 @@ import {
   type Variant,
 } from '../../../sandbox/c/index.js';
 import type { Sandbox } from '../../../sandbox/index.js';
+import { refusalOf } from '../../c-answers/index.js';
 import type { Judgement, Sample } from '../../task.js';
 import { drawCases } from '../draw.js';
 import { familyProgram } from '../prompts.js';
 import type { FamilyPrompt } from '../spec.js';
-import { familyOffer } from './offer.js';
+import { familyOffer, given } from './offer.js';
 import { isOneFunction } from './one-function.js';
 import { FunctionTests } from './tests.js';
 
@@ -54,8 +55,9 @@ export async function judgeFamily(
   const rows: Row[] = [];
   for (const [index, sample] of samples.entries()) {
     const { code } = familyProgram(sample);
-    if (code.length > mostBytes) {
-      judgements[index] = uncompiled(`longer than ${mostBytes} bytes`);
+    const refusal = await refusalOf(code, given);
+    if (refusal !== undefined) {
+      judgements[index] = refused(refusal.reason);
       continue;
     }
     const name = sample.prompt.spec.functionName;
@@ -79,7 +81,6 @@ export async function toolchainId(sandbox: Sandbox): Promise<string> {
   return (await toolchainOf(sandbox)).id;
 }
 
-const mostBytes = 65536;
 // A sandbox is started for each stage of a batch.
 const batchSize = 64;
 const smallBatch = 8;
@@ -199,6 +200,17 @@ function executed(functional: boolean, secure: boolean, findings: string[]): Jud
 
 function uncompiled(why: string): Judgement {
   return { compiled: false, functional: false, secure: false, findings: [`compiler: ${why}`], missing: [] };
+}
+
+function refused(reason: string): Judgement {
+  return {
+    compiled: false,
+    functional: false,
+    secure: false,
+    findings: [`refused: ${reason}`],
+    missing: [],
+    refused: reason,
+  };
 }
 
 function unjudged(): Judgement {

@@ -1,7 +1,8 @@
 import type { Offer } from '../../../sandbox/c/index.js';
+import { libraryFunctions, linkSymbols } from '../../c-answers/index.js';
 
-/** What every program may use without including it. */
-export const allowedHeaders: readonly string[] = [
+/** What every program has without including it. */
+const included = [
   'stdio.h',
   'stdlib.h',
   'string.h',
@@ -27,13 +28,15 @@ const helper = `int is_plain(const char *s) {
 }
 `;
 
+/** What the prompts declare. */
+export const given = { helpers: ['is_plain'], types: ['node'] } as const;
+
+const streams = ['stdin', 'stdout', 'stderr'];
+
 /** What the family's programs find when they are compiled. */
 export const familyOffer: Offer = {
-  prelude: [...allowedHeaders.map((header) => `#include <${header}>`), nodeType, helperPrototype, ''].join('\n'),
-  helpers: { code: helper, names: ['is_plain'] },
-  functions:
-    'abs labs div ldiv atoi atol strtol strtoul strtoll strtoull strlen strnlen strcpy strncpy strcat strncat strcmp strncmp strchr strrchr strstr strpbrk strspn strcspn memcpy memmove memset memchr memcmp strtok strtok_r fputs puts putchar fputc putc fgetc getc fscanf sscanf __isoc99_fscanf __isoc99_sscanf feof ferror ungetc fflush fwrite isalnum isdigit isalpha toupper tolower qsort bsearch abort __ctype_b_loc __errno_location index rindex strcasecmp strerror perror fseek ftell rewind'.split(
-      ' ',
-    ),
-  variables: ['stdin', 'stdout', 'stderr'],
+  prelude: [...included.map((header) => `#include <${header}>`), nodeType, helperPrototype, ''].join('\n'),
+  helpers: { code: helper, names: given.helpers },
+  functions: [...libraryFunctions, ...linkSymbols.filter((name) => !streams.includes(name))],
+  variables: streams,
 };
