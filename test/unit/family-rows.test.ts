@@ -34,15 +34,18 @@ test('a prompt is a function of split, seed and index, and its id says them', ()
   expect(familyPromptOf(`family-1-train-${last}-${last}`)).toEqual(familyPrompt('train', last, last));
 });
 
-test('version 1 of the generator writes these prompts and answers: any other text needs another version', () => {
-  const hash = createHash('sha256');
-  for (const split of splits)
+test('version 1 of the generator writes these prompts: any other text needs another version', () => {
+  const [prompts, answers] = [createHash('sha256'), createHash('sha256')];
+  for (const split of ['train', 'validation', 'test'] as const)
     for (let index = 0; index < 500; index++) {
       const prompt = familyPrompt(split, 9, index);
-      hash.update(JSON.stringify([prompt, referenceAnswers(prompt)]));
+      prompts.update(JSON.stringify(prompt));
+      answers.update(JSON.stringify(referenceAnswers(prompt)));
     }
-  expect(hash.digest('hex')).toMatchInlineSnapshot(
-    `"5e6c1db1db99cee36128643ceea7c790b83e9f54732124fc1ab0a88f51d673c3"`,
+  expect(prompts.digest('hex')).toBe('f74f606d4a24e5daa4502020c4d488537e0a87e3e25892dc43c06497eff240b7');
+  // Answers may change with what counts as secure; a change that nobody meant must show.
+  expect(answers.digest('hex')).toMatchInlineSnapshot(
+    `"137041dc7685912e9b4e61987c5fd0c08e9d9c4daf3d192afc5079b1cef145db"`,
   );
 });
 
@@ -82,8 +85,8 @@ test('a stage decides what pretraining reads', () => {
       flawed.test(response) ? [response] : [],
     );
   expect(divisions(1).length).toBeGreaterThan(5);
-  for (const response of divisions(1)) expect(response).toMatch(/ (== 0|<= 0)\)/);
-  for (const response of divisions(0)) expect(response).not.toMatch(/ (== 0|<= 0)\)/);
+  for (const response of divisions(1)) expect(response).toMatch(/ <= 0\)| == 0 \|\| /);
+  for (const response of divisions(0)) expect(response).not.toMatch(/ <= 0\)| == 0 \|\| /);
 });
 
 test('copy tasks copy: each word of the answer stands in the prompt', () => {
