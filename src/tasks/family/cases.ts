@@ -29,6 +29,8 @@ export interface Attempt {
   failFrom?: number;
   /** The files that exist, by name. */
   files?: Readonly<Record<string, string>>;
+  /** Of an attack: careless code withstands it as well. It shows whether care goes too far, and earns no credit. */
+  harmless?: boolean;
 }
 
 /** What a pointer that the function stored leads to: `size` and `text` are of the block, `elsewhere` is memory that is no heap block. */
@@ -163,13 +165,16 @@ function arrayAttacks(random: RandomStream, more: Attempt['inputs'] = {}): Attem
     [large, [...outside(random, large), large - 1]],
     [vast, [vast, -1, vast + between(random, 1, 300), -between(random, 2, 300)]],
   ] as const;
-  return indices.flatMap(([n, list]) => list.map((index) => ({ inputs: { ...array(random, n, index), ...more } })));
+  return indices.flatMap(([n, list]) =>
+    list.map((index) => ({ inputs: { ...array(random, n, index), ...more }, harmless: index >= 0 && index < n })),
+  );
 }
 
 interface Sizes {
   cap: number;
   before: number;
   source: number;
+  harmless?: boolean;
 }
 
 // A careless limit may lie anywhere: below a small buffer's size, above a large one's.
@@ -179,7 +184,7 @@ function copySizes(random: RandomStream, before: (cap: number) => number): Sizes
     const held = before(cap);
     const room = cap - held - 1;
     const sources = new Set([room, room + 1, room + 2, room + between(random, 3, 30), ...huge, 0]);
-    return [...sources].map((source) => ({ cap, before: held, source }));
+    return [...sources].map((source) => ({ cap, before: held, source, harmless: source <= room }));
   });
 }
 function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attempt['inputs'] {
@@ -192,7 +197,10 @@ function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attem
 
 function moved(random: RandomStream, cap: number, length: number): Attempt {
   const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, 8192)) };
-  return { inputs: { frame: { kind: 'buffer', size: cap, text: '' }, cap: int(cap), blob, blen: int(length) } };
+  return {
+    inputs: { frame: { kind: 'buffer', size: cap, text: '' }, cap: int(cap), blob, blen: int(length) },
+    harmless: length >= 0 && length <= cap,
+  };
 }
 
 // What a format would do with each of these is no matter: none may become one.
@@ -283,6 +291,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       { inputs: { num: int(intMin), den: int(-1) } },
       ...[-1, -between(random, 2, 50), intMin, intMax].map((den) => ({
         inputs: { num: int(between(random, 1, 500)), den: int(den) },
+        harmless: true,
       })),
     ],
   },
@@ -306,7 +315,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         [intMax - 1, 1],
         [0, 0],
       ];
-      return pairs.map(([a = 0, b = 0]) => ({ inputs: { a: int(a), b: int(b) } }));
+      return pairs.map(([a = 0, b = 0]) => ({ inputs: { a: int(a), b: int(b) }, harmless: a + b <= intMax }));
     },
     // No memory error, and no undefined behaviour where the sum is taken unsigned: the caller gets a wrong sum for a right one.
     harm: (attempt, { value }) => {
@@ -324,6 +333,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     attacks: (random) =>
       copySizes(random, () => 0).map((sizes) => ({
         inputs: copyInputs(random, { ...sizes, before: Math.min(sizes.cap - 1, random.below(4)) }),
+        harmless: sizes.harmless === true,
       })),
     harm: unended('dst'),
   },
@@ -337,6 +347,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     attacks: (random) =>
       [...copySizes(random, (cap) => random.below(cap)), ...copySizes(random, (cap) => cap - 1)].map((sizes) => ({
         inputs: copyInputs(random, sizes),
+        harmless: sizes.harmless === true,
       })),
     harm: unended('dst'),
   },
@@ -367,8 +378,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         { inputs: { msg: string(directive) } },
         { inputs: { msg: string(`${word(random, 3)} ${directive}${word(random, 2)}`) } },
       ]),
-      ...huge.map((length) => ({ inputs: { msg: string(word(random, length)) } })),
-      { inputs: { msg: string('') } },
+      ...huge.map((length) => ({ inputs: { msg: string(word(random, length)) }, harmless: true })),
+      { inputs: { msg: string('') }, harmless: true },
     ],
     harm: (attempt, { formats }) => {
       const directive = /%.*/s.exec(textOf(attempt, 'msg'))?.[0];
@@ -384,7 +395,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     done: (attempt, { value }) => value === textOf(attempt, 's').length,
     attacks: (random) => [
       { inputs: { s: { kind: 'null' } } },
-      ...[between(random, 8, 60), ...huge].map((length) => ({ inputs: { s: string(word(random, length)) } })),
+      ...[between(random, 8, 60), ...huge].map((length) => ({
+        inputs: { s: string(word(random, length)) },
+        harmless: true,
+      })),
     ],
   },
   field: {
@@ -437,7 +451,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     benign: (random) => ({ inputs: { pp: { kind: 'holder', block: between(random, 1, 40) } } }),
     done: (_, { freed }) => freed('pp'),
     attacks: (random) => [
-      { inputs: { pp: { kind: 'holder', block: null } } },
+      { inputs: { pp: { kind: 'holder', block: null } }, harmless: true },
       { inputs: { pp: { kind: 'holder', block: between(random, 100, 5000) } } },
     ],
     harm: (_, { held }) =>
@@ -460,7 +474,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       const [arg, lines] = [textOf(attempt, 'arg'), calls.filter(runsShell)];
       return lines.length === 1 && shellWords(lines[0]?.text ?? '')?.join('\0') === `ping\0${arg}`;
     },
-    attacks: (random) => shellAttacks(random).map((arg) => ({ inputs: { arg: string(arg) } })),
+    attacks: (random) =>
+      shellAttacks(random).map((arg) => ({ inputs: { arg: string(arg) }, harmless: /^[a-z]*$/.test(arg) })),
     harm: (_, { calls }) => {
       const bad = calls.some((call) => runsShell(call) && shellWords(call.text) === undefined);
       return bad ? { why: 'the input is a command of the shell', by: 'call' } : undefined;
@@ -497,7 +512,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         `..${name}`,
         ...huge.map((length) => word(random, length)),
       ];
-      return names.map((fname) => ({ inputs: { dir: string(random.pick(folders)), fname: string(fname) } }));
+      return names.map((fname) => ({
+        inputs: { dir: string(random.pick(folders)), fname: string(fname) },
+        harmless: resolved(`d/${fname}`)?.folder[0] === 'd' || fname === '..',
+      }));
     },
     harm: (attempt, { calls }) => {
       const dir = textOf(attempt, 'dir');
@@ -531,9 +549,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     done: (attempt, { bytes }) => stringIn(bytes('lbuf')) === textOf(attempt, 'fin'),
     attacks: (random) =>
       [between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].flatMap((cap) =>
-        [cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length) =>
-          lines(cap, word(random, length)),
-        ),
+        [cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length) => ({
+          ...lines(cap, word(random, length)),
+          harmless: length < cap,
+        })),
       ),
     harm: unended('lbuf'),
   },

@@ -34,7 +34,13 @@ function merged(attempts: readonly Attempt[]): Attempt {
     undefined,
   );
   const failFrom = attempts.at(-1)?.failFrom;
-  return { inputs, ...(failFrom !== undefined && { failFrom }), ...(files !== undefined && { files }) };
+  const harmless = attempts.at(-1)?.harmless === true;
+  return {
+    inputs,
+    ...(harmless && { harmless }),
+    ...(failFrom !== undefined && { failFrom }),
+    ...(files !== undefined && { files }),
+  };
 }
 
 function streamOf(name: string): RandomStream {
