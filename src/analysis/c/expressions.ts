@@ -65,7 +65,8 @@ export function converted(of: Expression, to: CType): (machine: Machine) => Valu
   if (type === to) return of.value;
   if (type.kind !== 'int' && type.kind !== 'pointer') throw new Unknown(node, 'no value');
   // A number is a pointer where it says 0 and nothing else.
-  if (to.kind === 'pointer' && type.kind === 'int' && node.type !== 'number_literal') throw new Unknown(node, 'a number as a pointer');
+  if (to.kind === 'pointer' && type.kind === 'int' && node.type !== 'number_literal')
+    throw new Unknown(node, 'a number as a pointer');
   return (machine) => machine.convert(of.value(machine), type, to, node);
 }
 
@@ -123,8 +124,7 @@ const readers: Readonly<Record<string, Reader>> = {
       const at = index.value(machine) ?? machine.unknown(index.node, 'an index that is not known');
       return machine.at(pointer, at as bigint, type, node);
     };
-    const address = (machine: Machine): Value =>
-      moved(machine, array.value(machine), index.value(machine), 1n, node);
+    const address = (machine: Machine): Value => moved(machine, array.value(machine), index.value(machine), 1n, node);
     return object(node, type, [array, index], place, { address });
   },
   field_expression: field,
@@ -187,7 +187,8 @@ function integerOf({ type, node }: Expression): IntType {
 
 /** The type of what a pointer points to. */
 function pointed({ type, node }: Expression): CType {
-  if (type.kind !== 'pointer' || type.to.kind === 'void' || type.to.kind === 'file') throw new Unknown(node, 'no pointer');
+  if (type.kind !== 'pointer' || type.to.kind === 'void' || type.to.kind === 'file')
+    throw new Unknown(node, 'no pointer');
   return type.to;
 }
 
@@ -281,7 +282,8 @@ interface Typed {
 function operation(node: CNode, operator: string, left: Typed, right: Typed): { type: CType; compute: Compute } {
   const [a, b] = [left.type, right.type];
   if (a.kind === 'int' && b.kind === 'int') return arithmetic(node, operator, a, b);
-  if (comparisons[operator] !== undefined) return { type: int, compute: pointerComparison(node, operator, left, right) };
+  if (comparisons[operator] !== undefined)
+    return { type: int, compute: pointerComparison(node, operator, left, right) };
   if (operator === '-' && a.kind === 'pointer' && b.kind === 'pointer') {
     return { type: long, compute: (machine, p, q) => distance(machine, p, q, node) };
   }
@@ -321,7 +323,8 @@ function distance(machine: Machine, p: Value, q: Value, node: CNode): Value {
 
 function pointerComparison(node: CNode, operator: string, left: Typed, right: Typed): Compute {
   for (const { type, node: of } of [left, right]) {
-    if (type.kind === 'int' && of.type !== 'number_literal' && of.type !== 'parenthesized_expression') throw new Unknown(of, 'a number as a pointer');
+    if (type.kind === 'int' && of.type !== 'number_literal' && of.type !== 'parenthesized_expression')
+      throw new Unknown(of, 'a number as a pointer');
     if (type.kind !== 'int' && type.kind !== 'pointer') throw new Unknown(of, 'no value');
   }
   const equality = operator === '==' || operator === '!=';
@@ -363,7 +366,7 @@ function arithmetic(node: CNode, operator: string, a: IntType, b: IntType): { ty
   const type = common(a, b);
   const own = (value: Value): bigint => (type.signed ? (value as bigint) : wrapped(value as bigint, type));
   const known =
-    (of: IntType, compute: (machine: Machine, x: bigint, y: bigint) => bigint) =>
+    (_of: IntType, compute: (machine: Machine, x: bigint, y: bigint) => bigint) =>
     (machine: Machine, x: Value, y: Value): Value =>
       x === undefined || y === undefined ? undefined : compute(machine, x as bigint, y as bigint);
   const comparison = comparisons[operator];
@@ -443,7 +446,8 @@ function conditional(node: CNode, names: Names): Expression {
   ];
   const holds = condition(test);
   const type = meeting(node, then, otherwise);
-  const [a, b] = type.kind === 'void' ? [then.value, otherwise.value] : [converted(then, type), converted(otherwise, type)];
+  const [a, b] =
+    type.kind === 'void' ? [then.value, otherwise.value] : [converted(then, type), converted(otherwise, type)];
   return computed(node, type, [test, then, otherwise], (machine) => {
     return machine.decide(test.node, holds(machine)) ? a(machine) : b(machine);
   });
@@ -463,6 +467,7 @@ function call(node: CNode, names: Names): Expression {
   const word = names.text(callee);
   const entry = callee.type === 'identifier' && names.isLibrary(word) ? library.get(word) : undefined;
   if (entry === undefined) throw new Unknown(node, `the function ${word}`);
+  if (entry.signOnly && !asksForSign(node, names)) throw new Unknown(node, `what ${word} gives`);
   const operands = role(node, 'arguments').children.map((operand) => expression(operand, names));
   const { parameters, more } = entry;
   if (operands.length < parameters.length || (operands.length > parameters.length && !more))
@@ -475,6 +480,27 @@ function call(node: CNode, names: Names): Expression {
     machine.errno.cells[0] = undefined;
     return entry.run({ machine, node, name: word, args, types });
   });
+}
+
+/** Whether an expression is asked for no more than its sign, or whether it is 0. */
+function asksForSign(node: CNode, names: Names): boolean {
+  const { parent } = node;
+  if (parent === null || node.field === 'condition') return true;
+  switch (parent.type) {
+    case 'expression_statement':
+      return true;
+    case 'parenthesized_expression':
+      return asksForSign(parent, names);
+    case 'unary_expression':
+      return parent.operator === '!';
+    case 'binary_expression': {
+      if (parent.operator === '&&' || parent.operator === '||') return true;
+      const other = parent.children.find((one) => one !== node);
+      return other !== undefined && names.text(other) === '0' && comparisons[parent.operator] !== undefined;
+    }
+    default:
+      return false;
+  }
 }
 
 /** As an argument that the function's declaration gives no type. */

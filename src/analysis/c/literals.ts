@@ -77,7 +77,14 @@ function limits(name: string, bits: bigint, type: IntType = int): [string, Typed
 export function literal(text: string): (Typed & { type: IntType; value: bigint }) | undefined {
   const match = /^(-?)(0[xX][0-9a-fA-F]+|\d+)(?:([uU])?([lL]|ll|LL)?|([lL]|ll|LL)[uU])$/.exec(text);
   if (match === null) return undefined;
-  const [, sign, digits, marked, long1, long2] = match as unknown as [string, string, string, string?, string?, string?];
+  const [, sign, digits, marked, long1, long2] = match as unknown as [
+    string,
+    string,
+    string,
+    string?,
+    string?,
+    string?,
+  ];
   const octal = /^0\d+$/.test(digits);
   if (octal && !/^0[0-7]+$/.test(digits)) return undefined;
   const value = BigInt(octal ? `0o${digits.slice(1)}` : digits);

@@ -7,7 +7,7 @@ import {
   letters,
   Memory,
   nullPointer,
-  Pointer,
+  type Pointer,
   same,
   sizeOf,
   type Value,
@@ -81,7 +81,7 @@ export interface Run {
 
 /** What a run may take. */
 export const limits: Readonly<Record<'work' | 'cells' | 'printed' | 'object' | 'effects', number>> = {
-  work: 400_000,
+  work: 200_000,
   /** Made, all in all. */
   cells: 1 << 20,
   /** Letters. */
@@ -188,9 +188,12 @@ export class Machine {
     this.statics = world.statics ?? new Map();
     this.statement = program.body;
     this.#frame = new Array(program.slots).fill(undefined);
-    this.#mostWork = Math.min(limits.work, world.meter === undefined ? Infinity : world.meter.limit - world.meter.spent);
+    this.#mostWork = Math.min(
+      limits.work,
+      world.meter === undefined ? Infinity : world.meter.limit - world.meter.spent,
+    );
     program.parameters.forEach(({ slot, type }, i) => {
-      this.#frame[slot] = new Memory([world.parameters[i]], type);
+      this.#frame[slot] = new Memory([world.parameters[i]], type, { local: true });
     });
   }
 
@@ -267,24 +270,26 @@ export class Machine {
 
   // What it did
 
+  /** What happens to the function's own variables is no effect. */
   note(kind: 'read' | 'write' | 'free', memory: Memory): void {
+    if (memory.local) return;
     const { statement } = this;
     const seen = this.#seen.get(statement);
-    if (seen === undefined) this.#seen.set(statement, [this.#effect({ kind, memory })]);
+    if (seen === undefined) this.#seen.set(statement, [this.#effect(kind, memory)]);
     else if (!seen.some((effect) => effect.kind === kind && effect.memory === memory)) {
       if (seen.length > 64) this.unknown(statement, 'too much memory');
-      seen.push(this.#effect({ kind, memory }));
+      seen.push(this.#effect(kind, memory));
     }
   }
 
   /** A call that reaches out of the program. */
   reachOut(name: string, text: string): void {
-    this.#effect({ kind: 'call', name, text });
+    this.#effect('call', undefined, name, text);
   }
 
-  #effect(about: Pick<Effect, 'kind' | 'memory' | 'name' | 'text'>): Effect {
+  #effect(kind: Effect['kind'], memory: Memory | undefined, name?: string, text?: string): Effect {
     if (this.effects.length >= limits.effects) this.unknown(this.statement, 'too many effects');
-    const effect = { ...about, statement: this.statement, loop: this.loop };
+    const effect = { kind, memory, name, text, statement: this.statement, loop: this.loop };
     this.effects.push(effect);
     return effect;
   }
@@ -308,7 +313,10 @@ export class Machine {
 
   declare(variable: Variable, length: number, node: CNode, content?: Value): Memory {
     this.make(length, node);
-    const memory = new Memory(new Array<Value>(length).fill(content), variable.type, { literal: variable.constant });
+    const memory = new Memory(new Array<Value>(length).fill(content), variable.type, {
+      literal: variable.constant,
+      local: true,
+    });
     if (variable.fixed) this.statics.set(variable, memory);
     else this.#frame[variable.slot] = memory;
     return memory;
@@ -354,7 +362,7 @@ export class Machine {
   adopt(memory: Memory, type: CType, node: CNode): void {
     if (memory.type !== undefined || type.kind === 'void') return;
     const width = sizeOf(type);
-    if (width === undefined || type.kind === 'struct') return this.unknown(node, 'a heap block of structs');
+    if (width === undefined || type.kind === 'struct') this.unknown(node, 'a heap block of structs');
     memory.type = type;
     const length = Math.floor(memory.bytes / width);
     this.make(length, node);
@@ -406,9 +414,8 @@ export class Machine {
       if (cell === 0n) break;
       codes.push(Number(cell) & 0xff);
     }
-    this.touch(codes.length);
+    this.spend(codes.length >> 1);
     this.note('read', memory);
     return letters(codes);
   }
 }
-

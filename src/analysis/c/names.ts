@@ -122,8 +122,7 @@ export class Names {
     const words: string[] = [];
     for (const part of node.children) {
       if (part.field === 'type') words.push(this.text(part));
-      else if (!besideType.has(part.field ?? part.type))
-        throw new Unknown(part, part.type);
+      else if (!besideType.has(part.field ?? part.type)) throw new Unknown(part, part.type);
     }
     const name = words.join(' ');
     const type = typeNamed(name);

@@ -37,7 +37,8 @@ export function readFunction(source: CSource, node: CNode, wanted: Wanted): Runn
   names.checkGotos();
   const outermost = names.outermost;
   const run = (machine: Machine): void => {
-    read.run(machine);
+    const flow = read.run(machine);
+    if (flow !== 'next' && flow !== 'return') machine.unknown(body, `a ${flow} out of the function`);
     machine.forget(outermost);
   };
   return { body, parameters, slots: names.slots, remembers: names.remembers, run };

@@ -1,11 +1,12 @@
 import { condition, converted, type Expression, expression } from './expressions.js';
 import { type Guard, limits, type Machine, Unknown, type Variable } from './machine.js';
 import type { Declared, Names } from './names.js';
+import { unordered } from './sequence.js';
 import { type CNode, child } from './syntax.js';
 import { type CType, Pointer, type Value } from './values.js';
 
 /** What follows a statement. `jump`: the run is on its way to the label that it seeks. */
-type Flow = 'next' | 'break' | 'continue' | 'return' | 'jump';
+export type Flow = 'next' | 'break' | 'continue' | 'return' | 'jump';
 
 /**
  * A statement as the machine runs it. Where the machine seeks a label of it, the statement begins there, as `goto` and `switch` have it:
@@ -21,6 +22,19 @@ export function statement(node: CNode, names: Names, returns: CType): Statement 
   const read = readers[node.type];
   if (read === undefined || node.broken) throw new Unknown(node, node.broken ? 'broken code' : node.type);
   return read(node, names, returns);
+}
+
+/** Reads an expression of its own, whose parts a compiler may not compute in another order with another result. */
+function full(node: CNode, names: Names): Expression {
+  const part = unordered(node, names.source);
+  if (part !== undefined) throw new Unknown(part, 'an order of operands that C leaves open');
+  return expression(node, names);
+}
+
+/** A statement that another one consists of: no declaration. */
+function inner(node: CNode, names: Names, returns: CType): Statement {
+  if (node.type === 'declaration') throw new Unknown(node, 'a declaration in the place of a statement');
+  return statement(node, names, returns);
 }
 
 type Reader = (node: CNode, names: Names, returns: CType) => Statement;
@@ -40,7 +54,7 @@ const readers: Readonly<Record<string, Reader>> = {
   expression_statement: (node, names) => {
     const [only] = node.children;
     if (only === undefined) return empty;
-    const of = expression(only, names);
+    const of = full(only, names);
     return simple(node, of.weight, (machine) => {
       machine.excusing(of.value);
       return 'next';
@@ -49,7 +63,7 @@ const readers: Readonly<Record<string, Reader>> = {
   declaration: (node, names) => declaration(node, names),
   return_statement: (node, names, returns) => {
     const [only] = node.children;
-    const of = only && expression(only, names);
+    const of = only && full(only, names);
     const value = of && converted(of, returns);
     return simple(node, 1 + (of?.weight ?? 0), (machine) => {
       machine.returned = value && machine.excusing(value);
@@ -58,7 +72,7 @@ const readers: Readonly<Record<string, Reader>> = {
     });
   },
   if_statement: choice,
-  else_clause: (node, names, returns) => statements(node.children, names, returns),
+  else_clause: (node, names, returns) => sequence(node.children.map((only) => inner(only, names, returns))),
   for_statement: (node, names, returns) => {
     const [whole, variables] = names.scope(() => forLoop(node, names, returns));
     const run = (machine: Machine): Flow => {
@@ -84,7 +98,7 @@ const readers: Readonly<Record<string, Reader>> = {
   labeled_statement: (node, names, returns) => {
     const label = labelOf(node, names);
     names.label(label, node);
-    return labelled(label, statements(node.children.slice(1), names, returns));
+    return labelled(label, behindLabel(node.children.slice(1), names, returns));
   },
   switch_statement: choose,
   case_statement: (node) => {
@@ -143,6 +157,13 @@ function sequence(list: readonly Statement[]): Statement {
   return { labels: [...where.keys()], run };
 }
 
+/** The statements behind a label, the first of which is no declaration. */
+function behindLabel(nodes: readonly CNode[], names: Names, returns: CType): Statement {
+  const [first, ...others] = nodes;
+  if (first === undefined) return sequence([]);
+  return sequence([inner(first, names, returns), ...others.map((node) => statement(node, names, returns))]);
+}
+
 function labelled(label: string, inner: Statement): Statement {
   return {
     labels: [label, ...inner.labels],
@@ -156,10 +177,10 @@ function labelled(label: string, inner: Statement): Statement {
 
 function choice(node: CNode, names: Names, returns: CType): Statement {
   const test = child(node, 'condition') as CNode;
-  const of = expression(test, names);
+  const of = full(test, names);
   const holds = condition(of);
   const [then, otherwise] = [child(node, 'consequence'), child(node, 'alternative')].map(
-    (branch) => branch && statement(branch, names, returns),
+    (branch) => branch && inner(branch, names, returns),
   );
   if (then === undefined) throw new Unknown(node, 'an if without a statement');
   const guard = (held: boolean): Guard => ({ statement: node, condition: test, held });
@@ -186,7 +207,7 @@ function forLoop(node: CNode, names: Names, returns: CType): Statement {
   const initializer = child(node, 'initializer');
   if (initializer === undefined) return loop(node, names, returns, undefined);
   if (initializer.type === 'declaration') return loop(node, names, returns, declaration(initializer, names));
-  const of = expression(initializer, names);
+  const of = full(initializer, names);
   const begin = simple(node, of.weight, (machine) => {
     of.value(machine);
     return 'next';
@@ -197,12 +218,12 @@ function forLoop(node: CNode, names: Names, returns: CType): Statement {
 function loop(node: CNode, names: Names, returns: CType, begin: Statement | undefined): Statement {
   const [test, update] = ['condition', 'update'].map((field) => {
     const part = child(node, field);
-    return part && expression(part, names);
+    return part && full(part, names);
   });
   const holds = test && condition(test);
   const bodyNode = child(node, 'body');
   if (bodyNode === undefined) throw new Unknown(node, 'a loop without a body');
-  const body = statement(bodyNode, names, returns);
+  const body = inner(bodyNode, names, returns);
   const weight = 1 + weightOf(test) + weightOf(update);
   const run = (machine: Machine): Flow => {
     const outer = machine.loop;
@@ -235,7 +256,7 @@ function weightOf(of: Expression | undefined): number {
 
 /** A switch: each case is a label, to which its value jumps. */
 function choose(node: CNode, names: Names, returns: CType): Statement {
-  const of = expression(child(node, 'condition') as CNode, names);
+  const of = full(child(node, 'condition') as CNode, names);
   const block = child(node, 'body');
   if (of.type.kind !== 'int' || block?.type !== 'compound_statement') throw new Unknown(node, 'this switch');
   const cases = new Map<bigint, string>();
@@ -256,7 +277,7 @@ function choose(node: CNode, names: Names, returns: CType): Statement {
           cases.set(key, label);
         }
         const inside = part.children.filter((one) => one !== value);
-        return labelled(label, statements(inside, names, returns));
+        return labelled(label, behindLabel(inside, names, returns));
       }),
     ),
   );
@@ -279,7 +300,7 @@ function choose(node: CNode, names: Names, returns: CType): Statement {
 
 /** The value of a case, which is a constant. */
 function caseOf(node: CNode, names: Names): bigint {
-  const of = expression(node, names);
+  const of = full(node, names);
   const inside = node.type === 'parenthesized_expression' ? node.children[0] : node;
   const single = inside?.type === 'char_literal' || inside?.type === 'number_literal' || inside?.type === 'identifier';
   const negative = inside?.type === 'unary_expression' && inside.children[0]?.type === 'number_literal';
@@ -338,7 +359,7 @@ function declarator(node: CNode, declared: Declared, storage: Storage, names: Na
   if (type.kind === 'struct') throw new Unknown(node, 'a struct of its own');
   // A variable is declared where its own value is computed, too.
   const variable = names.declare(name, { type, array: false, ...storage, length: 1 }, node);
-  const of = initial && expression(initial, names);
+  const of = initial && full(initial, names);
   if (fixed && of !== undefined && !isConstant(of.node)) throw new Unknown(of.node, 'a static that is computed');
   const value = of && converted(of, type);
   return {
@@ -370,7 +391,7 @@ function isStale(machine: Machine, { fixed, constant }: Storage): boolean {
 function arrayDeclarator(node: CNode, declared: Declared, storage: Storage, names: Names): Part {
   const { name, type, length, initial } = declared;
   const { fixed } = storage;
-  const count = length && expression(length, names);
+  const count = length && full(length, names);
   if (count !== undefined && count.type.kind !== 'int') throw new Unknown(node, 'this length');
   const given = initial && initialCells(initial, type, names);
   const said = count !== undefined && isConstantLength(count, names) ? Number(constant(count)) : undefined;
@@ -422,7 +443,7 @@ interface Initial {
 function initialCells(node: CNode, type: CType, names: Names): Initial {
   if (node.type === 'string_literal' || node.type === 'concatenated_string') {
     if (type.kind !== 'int' || type.bits !== 8) throw new Unknown(node, 'this array');
-    const of = expression(node, names);
+    const of = full(node, names);
     const { memory } = constant(of) as Pointer;
     const cells = memory?.cells ?? [];
     const held = type.signed ? cells : cells.map((cell) => BigInt.asUintN(8, cell as bigint));
@@ -435,14 +456,14 @@ function initialCells(node: CNode, type: CType, names: Names): Initial {
     };
   }
   if (node.type !== 'initializer_list') throw new Unknown(node, 'this array');
-  const items = node.children.map((item) => expression(item, names));
+  const items = node.children.map((item) => full(item, names));
   const values = items.map((item) => converted(item, type));
   return {
     length: items.length,
     weight: items.reduce((sum, { weight }) => sum + weight, 1),
-    fill: (machine, into) => values.forEach((value, i) => {
-      into[i] = value(machine);
-    }),
+    fill: (machine, into) =>
+      values.forEach((value, i) => {
+        into[i] = value(machine);
+      }),
   };
 }
-

@@ -62,6 +62,8 @@ export class Memory {
   readonly literal: boolean;
   /** What `free` takes. */
   readonly heap: boolean;
+  /** A variable of the function. */
+  readonly local: boolean;
   /** Members of a struct. */
   readonly members: ReadonlyMap<string, Memory> | undefined;
   /** Where this is a stream. */
@@ -74,12 +76,13 @@ export class Memory {
   constructor(
     cells: Value[],
     type: CType | undefined,
-    about: Partial<Pick<Memory, 'literal' | 'heap' | 'members' | 'stream' | 'bytes'>> = {},
+    about: Partial<Pick<Memory, 'literal' | 'heap' | 'local' | 'members' | 'stream' | 'bytes'>> = {},
   ) {
     this.cells = cells;
     this.type = type;
     this.literal = about.literal ?? false;
     this.heap = about.heap ?? false;
+    this.local = about.local ?? false;
     this.members = about.members;
     this.stream = about.stream;
     this.bytes = about.bytes ?? 0;
@@ -87,7 +90,9 @@ export class Memory {
 
   end(how: 'freed' | 'left'): void {
     this.ended = how;
-    for (const member of this.members?.values() ?? []) member.ended = how;
+    this.members?.forEach((member) => {
+      member.ended = how;
+    });
   }
 }
 
@@ -179,8 +184,7 @@ export function promoted(type: IntType): IntType {
 
 /** Whether two types are one. */
 export function same(a: CType, b: CType): boolean {
-  if (a.kind === 'int')
-    return b.kind === 'int' && a.bits === b.bits && a.signed === b.signed && a.truth === b.truth;
+  if (a.kind === 'int') return b.kind === 'int' && a.bits === b.bits && a.signed === b.signed && a.truth === b.truth;
   if (a.kind === 'pointer') return b.kind === 'pointer' && same(a.to, b.to);
   if (a.kind === 'struct') return b.kind === 'struct' && a.name === b.name;
   return a.kind === b.kind;

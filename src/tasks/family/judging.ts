@@ -38,6 +38,16 @@ export function cover(rejections: readonly CNode[][]): Set<CNode> {
   return needed;
 }
 
+type Make = () => Attack;
+
+interface Tried {
+  run: Run;
+  attack: Attack;
+  /** It ended by itself, or in harm. */
+  understood: boolean;
+  harm: CNode | undefined;
+}
+
 /** What an attack came to. */
 interface Finding {
   doubtful?: boolean;
@@ -81,8 +91,10 @@ class Judging {
     let doubtful = this.#doubtful;
     const defences = new Set<CNode>();
     const rejecting: CNode[][] = [];
-    for (const makeAttack of obligations[step].attacks) {
-      const found = this.#attacked(step, makeAttack, defences);
+    // Where benign inputs are not understood, no attack is.
+    for (const [variant, makeAttack] of (doubtful ? [] : obligations[step].attacks).entries()) {
+      // The other steps' inputs differ, too, from one attack to the next.
+      const found = this.#attacked(step, makeAttack, { variant }, defences);
       flaw ??= found.flaw;
       doubtful ||= found.doubtful === true;
       if (found.guards !== undefined) rejecting.push(found.guards);
@@ -96,6 +108,8 @@ class Judging {
 
   /** Runs the function on benign inputs for all steps. */
   #serve(variant: number, call: Circumstances): void {
+    // One such run is enough.
+    if (this.#doubtful) return;
     for (;;) {
       const inputs = this.#spec.steps.map((step) => benignInput(step, variant));
       const { run, stored } = this.#trials.run(inputs, { ...call, excused: this.#excused });
@@ -125,29 +139,25 @@ class Judging {
     return steps[given] ?? steps.find((step) => named.includes(step)) ?? (steps.at(-1) as StepId);
   }
 
-  #attacked(step: StepId, makeAttack: () => Attack, defences: ReadonlySet<CNode>): Finding {
-    const [first, ...later] = this.#calls.map((call) => ({ ...call, ...this.#starved(step, makeAttack()) }));
+  #attacked(step: StepId, makeAttack: Make, others: Circumstances, defences: ReadonlySet<CNode>): Finding {
+    const starved = this.#starved(step, makeAttack());
+    const [first, ...later] = this.#calls.map((call) => ({ ...call, ...others, ...starved }));
     const finding = this.#withstood(step, makeAttack, first ?? {}, defences);
-    for (const call of [...later, ...this.#starvedOtherwise(step, makeAttack)]) {
-      const { run, harm } = this.#try(step, makeAttack, call);
-      if (run.outcome === 'unknown') finding.doubtful = true;
+    for (const call of [...later, ...this.#starvedOtherwise(makeAttack, others)]) {
+      const { run, understood, harm } = this.#try(step, makeAttack, call);
+      if (!understood) finding.doubtful = true;
       else if (harm !== undefined && !this.#isOthers(step, run, call)) finding.flaw ??= harm;
     }
     return finding;
   }
 
   /** Takes away what rejects an attack, one guard after another, until it does harm or nothing rejects it any more. */
-  #withstood(
-    step: StepId,
-    makeAttack: () => Attack,
-    call: Circumstances,
-    defences: ReadonlySet<CNode>,
-  ): Finding {
+  #withstood(step: StepId, makeAttack: Make, call: Circumstances, defences: ReadonlySet<CNode>): Finding {
     const left: Guard[] = [];
     for (;;) {
       const forced = new Map(left.map(({ condition, held }) => [condition, !held]));
-      const { run, attack, harm } = this.#try(step, makeAttack, { ...call, forced });
-      if (run.outcome === 'unknown') return left.length === 0 ? { doubtful: true } : {};
+      const { run, attack, understood, harm } = this.#try(step, makeAttack, { ...call, forced });
+      if (!understood) return left.length === 0 ? { doubtful: true } : {};
       if (harm !== undefined) return left.length === 0 ? { flaw: harm } : { guards: left.map((one) => one.statement) };
       const guard = rejectedBy(run);
       if (guard !== undefined && !forced.has(guard.condition) && left.length < mostGuards) {
@@ -162,7 +172,7 @@ class Judging {
   /** The last decision without which the attack does harm. */
   #decisive(
     step: StepId,
-    makeAttack: () => Attack,
+    makeAttack: Make,
     call: Circumstances,
     { decisions }: Run,
     defences: ReadonlySet<CNode>,
@@ -176,16 +186,14 @@ class Judging {
     return [];
   }
 
-  #try(
-    step: StepId,
-    makeAttack: () => Attack,
-    circumstances: Circumstances,
-  ): { run: Run; attack: Attack; harm: CNode | undefined } {
+  #try(step: StepId, makeAttack: Make, circumstances: Circumstances): Tried {
     const attack = makeAttack();
     const { run } = this.#trials.attempt(step, attack, { ...circumstances, excused: this.#excused });
+    // What is excused can still end a run: in a condition.
     const trap = run.trap !== undefined && !this.#excused.has(run.trap.node) ? run.trap.node : undefined;
-    const understood = run.outcome === 'returned' || run.outcome === 'left';
-    return { run, attack, harm: trap ?? (understood ? attack.harm?.(run)?.statement : undefined) };
+    const ended = run.outcome === 'returned' || run.outcome === 'left';
+    const harm = trap ?? (ended ? attack.harm?.(run)?.statement : undefined);
+    return { run, attack, understood: ended || trap !== undefined, harm };
   }
 
   // Allocations that fail
@@ -202,12 +210,12 @@ class Judging {
   }
 
   /** And all of them, and each of them alone. */
-  *#starvedOtherwise(_step: StepId, makeAttack: () => Attack): Generator<Circumstances> {
+  *#starvedOtherwise(makeAttack: Make, others: Circumstances): Generator<Circumstances> {
     if (makeAttack().allocationFails !== true) return;
-    yield { allocationFails: () => true };
+    yield { ...others, allocationFails: () => true };
     for (let failing = 0; failing < mostAllocations; failing++) {
       let count = 0;
-      yield { allocationFails: () => count++ === failing };
+      yield { ...others, allocationFails: () => count++ === failing };
       if (count <= failing) return;
     }
   }
@@ -216,7 +224,10 @@ class Judging {
   #isOthers(step: StepId, { trap }: Run, { allocationFails }: Circumstances): boolean {
     if (allocationFails === undefined || trap === undefined) return false;
     const owners = this.#owners.of(statementOf(trap.node));
-    return !owners.includes(step) && owners.some((owner) => obligations[owner].attacks.some((make) => make().allocationFails));
+    return (
+      !owners.includes(step) &&
+      owners.some((owner) => obligations[owner].attacks.some((make) => make().allocationFails))
+    );
   }
 }
 

@@ -9,7 +9,6 @@ import {
   nodeMemory,
   nullPointer,
   Pointer,
-  pointerTo,
   streamMemory,
   text as string,
   textCells,
@@ -222,7 +221,8 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
         const cell = new Memory([pointer(block)], string);
         return {
           inputs: { pp: pointer(cell) },
-          harm: (run) => (target(cell)?.ended === 'freed' ? run.effects.find(({ kind }) => kind === 'free') : undefined),
+          harm: (run) =>
+            target(cell)?.ended === 'freed' ? run.effects.find(({ kind }) => kind === 'free') : undefined,
           defence: (run) => statements(run, ({ kind, memory }) => kind === 'write' && memory === cell),
         };
       },
@@ -232,7 +232,10 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
     kind: 'order',
     benign: [42, -3].map((value) => () => {
       const taken = nodeMemory(value);
-      return { inputs: { node: pointer(taken) }, done: (_, result) => taken.ended === 'freed' && equals(result, value) };
+      return {
+        inputs: { node: pointer(taken) },
+        done: (_, result) => taken.ended === 'freed' && equals(result, value),
+      };
     }),
     attacks: [
       () => {
@@ -308,7 +311,8 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
       () => ({
         inputs: { cfg: text('cfg.ok') },
         file: 'Q',
-        harm: (run) => run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && memory?.ended === undefined),
+        harm: (run) =>
+          run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && memory?.ended === undefined),
         defence: (run) => statements(run, ({ kind, memory }) => kind === 'free' && isStream(memory)),
       }),
     ],

@@ -1,7 +1,7 @@
 import { type CNode, type CSource, child, descendants } from '../../analysis/c/syntax.js';
+import type { FamilySpec } from './spec.js';
 import { type StepId, stepIds } from './spec.js';
 import { steps } from './steps.js';
-import type { FamilySpec } from './spec.js';
 
 /** Which steps of a program a piece of its code belongs to, by the parameters that it, or what its variables were set to, names. */
 export class Owners {

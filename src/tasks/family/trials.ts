@@ -16,7 +16,7 @@ export interface FunctionNode {
 }
 
 /** Work for one program, all its runs together: a second at the very most. */
-export const mostWork = 4_000_000;
+export const mostWork = 1_500_000;
 
 export const headers: ReadonlySet<string> = new Set([...allowedHeaders, 'assert.h', 'unistd.h', 'sys/types.h']);
 
@@ -26,7 +26,10 @@ export interface Attempted {
   stored: Value;
 }
 
-export type Circumstances = Pick<World, 'forced' | 'excused' | 'calledBefore' | 'allocationFails'>;
+export interface Circumstances extends Pick<World, 'forced' | 'excused' | 'calledBefore' | 'allocationFails'> {
+  /** Which of their benign inputs the other steps get. */
+  variant?: number;
+}
 
 /** Runs a program's function, with inputs of its own for each of its steps. */
 export class Trials {
@@ -49,11 +52,12 @@ export class Trials {
   /** Runs the function on an input for one step, and on benign ones for the others. */
   attempt(step: StepId, input: Attempt, circumstances: Circumstances = {}): Attempted {
     const others = this.#spec.steps.filter((other) => other !== step);
-    return this.run([...others.map((other) => benignInput(other, 0)), input], circumstances);
+    const { variant = 0 } = circumstances;
+    return this.run([...others.map((other) => benignInput(other, variant)), input], circumstances);
   }
 
   /** Runs the function on inputs for all its steps. */
-  run(inputs: readonly Attempt[], circumstances: Circumstances = {}): Attempted {
+  run(inputs: readonly Attempt[], { variant: _, ...world }: Circumstances = {}): Attempted {
     // -77 is no result of any benign input.
     const stored = new Memory([-77n], int);
     const values: Partial<Record<Role, Value>> = { outp: new Pointer(stored) };
@@ -63,7 +67,7 @@ export class Trials {
       if (input.file !== undefined) file = input.file;
     }
     const parameters = this.#spec.parameters.map((role) => values[role]);
-    const run = Machine.run(this.#program, { parameters, file, meter: this.meter, ...circumstances });
+    const run = Machine.run(this.#program, { parameters, file, meter: this.meter, ...world });
     return { run, stored: stored.cells[0] };
   }
 }

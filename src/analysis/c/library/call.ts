@@ -17,6 +17,8 @@ export interface Entry {
   readonly parameters: readonly CType[];
   /** It takes more arguments than these. */
   readonly more: boolean;
+  /** Of its result only the sign, or that it is 0, is the same everywhere. */
+  readonly signOnly?: boolean;
   run(call: Call): Value;
 }
 
@@ -24,6 +26,10 @@ export type Entries = Readonly<Record<string, Entry>>;
 
 export function entry(returns: CType, parameters: readonly CType[], run: Entry['run'], more = false): Entry {
   return { returns, parameters, run, more };
+}
+
+export function signOnly(of: Entry): Entry {
+  return { ...of, signOnly: true };
 }
 
 /** The same function under several names. */

@@ -46,7 +46,9 @@ const bitsOf: Readonly<Record<string, IntType['bits']>> = { hh: 8, h: 16, '': 32
 
 function star({ machine, node, args }: Call, at: number): number {
   const value = args[at];
-  return typeof value === 'bigint' ? Number(wrapped(value, { kind: 'int', bits: 32, signed: true })) : machine.unknown(node, 'a width that is not known');
+  return typeof value === 'bigint'
+    ? Number(wrapped(value, { kind: 'int', bits: 32, signed: true }))
+    : machine.unknown(node, 'a width that is not known');
 }
 
 function numeric(
@@ -60,7 +62,12 @@ function numeric(
 ): string {
   const [value, type] = [args[at], types[at]];
   const bits = bitsOf[length] as IntType['bits'];
-  if (!'diucxXo'.includes(kind) || typeof value !== 'bigint' || type?.kind !== 'int' || (bits === 64) !== (type.bits === 64))
+  if (
+    !'diucxXo'.includes(kind) ||
+    typeof value !== 'bigint' ||
+    type?.kind !== 'int' ||
+    (bits === 64) !== (type.bits === 64)
+  )
     return machine.unknown(node, 'this format');
   if (kind === 'c') return String.fromCharCode(Number(value & 0xffn));
   const signed = kind === 'd' || kind === 'i';

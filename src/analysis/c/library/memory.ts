@@ -1,21 +1,5 @@
-import type { Machine } from '../machine.js';
-import type { CNode } from '../syntax.js';
-import {
-  anyPointer,
-  char,
-  charOf,
-  type IntType,
-  int,
-  Memory,
-  nothing,
-  Pointer,
-  pointerTo,
-  size,
-  text,
-  type Value,
-  wrapped,
-} from '../values.js';
-import { ahead, type Call, type Entries, entry, nothingAt, number, range, string } from './call.js';
+import { anyPointer, char, charOf, int, Memory, nothing, Pointer, size, text, type Value, wrapped } from '../values.js';
+import { ahead, type Call, type Entries, entry, nothingAt, number, range, signOnly, string } from './call.js';
 
 function copy(call: Call, overlaps: boolean): Value {
   const { machine, node, args } = call;
@@ -163,7 +147,7 @@ export const memory: Entries = {
   memcpy: entry(anyPointer, [anyPointer, anyPointer, size], (call) => copy(call, false)),
   memmove: entry(anyPointer, [anyPointer, anyPointer, size], (call) => copy(call, true)),
   memset: entry(anyPointer, [anyPointer, int, size], set),
-  memcmp: entry(int, [anyPointer, anyPointer, size], compare),
+  memcmp: signOnly(entry(int, [anyPointer, anyPointer, size], compare)),
   memchr: entry(anyPointer, [anyPointer, int, size], search),
   malloc: entry(anyPointer, [size], (call) => allocate(call, number(call, 0), undefined)),
   calloc: entry(anyPointer, [size, size], allocateZeroed),

@@ -10,8 +10,8 @@ import {
   nothing,
   Pointer,
   pointerTo,
-  size,
   type Stream,
+  size,
   streamMemory,
   text,
   type Value,
@@ -225,10 +225,21 @@ export const streams: Entries = {
   }),
   fscanf: entry(int, [stream, text], scan, true),
   perror: entry(nothing, [text], () => undefined),
-  ...entriesOf(['system', 'remove', 'unlink'], () => entry(status, [known], reaching(() => 0n))),
+  ...entriesOf(['system', 'remove', 'unlink'], () =>
+    entry(
+      status,
+      [known],
+      reaching(() => 0n),
+    ),
+  ),
   // The process is another one then.
   ...entriesOf(['execl', 'execlp', 'execv', 'execvp'], (name) =>
-    entry(int, name.startsWith('execv') ? [text, pointerTo(text)] : [text, text], reaching((call) => call.machine.leave()), true),
+    entry(
+      int,
+      name.startsWith('execv') ? [text, pointerTo(text)] : [text, text],
+      reaching((call) => call.machine.leave()),
+      true,
+    ),
   ),
   ...entriesOf(['exit', '_exit', '_Exit', 'quick_exit'], () => entry(nothing, [int], (call) => call.machine.leave())),
   abort: entry(nothing, [], (call) => call.machine.leave()),

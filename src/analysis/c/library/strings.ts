@@ -1,5 +1,5 @@
-import { char, charOf, int, long, pointerTo, Pointer, size, text, type Value, wrapped, fits } from '../values.js';
-import { ahead, type Call, type Entries, entriesOf, entry, nothingAt, number, string } from './call.js';
+import { char, charOf, fits, int, long, type Pointer, pointerTo, size, text, type Value, wrapped } from '../values.js';
+import { ahead, type Call, type Entries, entriesOf, entry, nothingAt, number, signOnly, string } from './call.js';
 
 const letter = (call: Call): string => String.fromCharCode(number(call, 1) & 0xff);
 
@@ -95,21 +95,21 @@ function atoi(call: Call, type: typeof int): Value {
   return fits(value, type) ? value : call.machine.unknown(call.node, 'a number that is too large');
 }
 
-/** Classes of letters, with what the library's table of them says. */
-const classes: Readonly<Record<string, readonly [RegExp, bigint]>> = {
-  isupper: [/[A-Z]/, 256n],
-  islower: [/[a-z]/, 512n],
-  isalpha: [/[A-Za-z]/, 1024n],
-  isdigit: [/\d/, 2048n],
-  isxdigit: [/[\dA-Fa-f]/, 4096n],
-  isspace: [/[ \t-\r]/, 8192n],
-  isprint: [/[ -~]/, 16384n],
-  isgraph: [/[!-~]/, 32768n],
-  isblank: [/[ \t]/, 1n],
+/** Classes of letters. */
+const classes: Readonly<Record<string, RegExp>> = {
+  isupper: /[A-Z]/,
+  islower: /[a-z]/,
+  isalpha: /[A-Za-z]/,
+  isdigit: /\d/,
+  isxdigit: /[\dA-Fa-f]/,
+  isspace: /[ \t-\r]/,
+  isprint: /[ -~]/,
+  isgraph: /[!-~]/,
+  isblank: /[ \t]/,
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the class
-  iscntrl: [/[\0-\x1f\x7f]/, 2n],
-  ispunct: [/[!-/:-@[-`{-~]/, 4n],
-  isalnum: [/[A-Za-z\d]/, 8n],
+  iscntrl: /[\0-\x1f\x7f]/,
+  ispunct: /[!-/:-@[-`{-~]/,
+  isalnum: /[A-Za-z\d]/,
 };
 
 /** A character as the functions of ctype.h take it. */
@@ -123,11 +123,13 @@ const ends = pointerTo(text);
 export const strings: Entries = {
   strlen: entry(size, [text], (call) => BigInt(string(call, 0).length)),
   strnlen: entry(size, [text, size], (call) => BigInt(string(call, 0, number(call, 1)).length)),
-  strcmp: entry(int, [text, text], (call) => order(string(call, 0), string(call, 1))),
-  strncmp: entry(int, [text, text, size], (call) => {
-    const most = number(call, 2);
-    return order(string(call, 0, most), string(call, 1, most));
-  }),
+  strcmp: signOnly(entry(int, [text, text], (call) => order(string(call, 0), string(call, 1)))),
+  strncmp: signOnly(
+    entry(int, [text, text, size], (call) => {
+      const most = number(call, 2);
+      return order(string(call, 0, most), string(call, 1, most));
+    }),
+  ),
   strchr: entry(text, [text, int], (call) => found(call, `${string(call, 0)}\0`.indexOf(letter(call)))),
   strrchr: entry(text, [text, int], (call) => found(call, `${string(call, 0)}\0`.lastIndexOf(letter(call)))),
   strstr: entry(text, [text, text], (call) => found(call, string(call, 0).indexOf(string(call, 1)))),
@@ -153,12 +155,14 @@ export const strings: Entries = {
   strtoull: entry(size, [text, ends, int], (call) => toNumber(call, false)),
   atoi: entry(int, [text], (call) => atoi(call, int)),
   atol: entry(long, [text], (call) => atoi(call, long)),
+  // Compilers that know the functions answer with other flags.
   ...entriesOf(Object.keys(classes), (name) =>
-    entry(int, [int], (call) => {
-      const [members, flag] = classes[name] as readonly [RegExp, bigint];
-      const code = character(call);
-      return code >= 0 && code < 128 && members.test(String.fromCharCode(code)) ? flag : 0n;
-    }),
+    signOnly(
+      entry(int, [int], (call) => {
+        const code = character(call);
+        return code >= 0 && code < 128 && classes[name]?.test(String.fromCharCode(code)) ? 1n : 0n;
+      }),
+    ),
   ),
   tolower: entry(int, [int], (call) => {
     const code = character(call);
