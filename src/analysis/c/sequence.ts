@@ -11,7 +11,7 @@ const none: ReadonlySet<string> = new Set();
 const nothing: Uses = { reads: none, writes: none };
 // Functions that change nothing which an expression could read.
 const pure =
-  /^(?:str(?:n?len|n?cmp|r?chr|str|pbrk|c?spn)|mem(?:cmp|chr)|is\w+|to(?:upper|lower)|ato[il]|abs|[mc]alloc|strn?dup)$/;
+  /^(?:str(?:n?len|n?cmp|r?chr|str|pbrk|c?spn)|mem(?:cmp|chr)|is\w+|to(?:upper|lower)|ato[il]|abs|feof|ferror|[mc]alloc|strn?dup)$/;
 
 /**
  * The first part of an expression whose result depends on the order in which a compiler computes its operands: one of them changes

@@ -1,10 +1,10 @@
-import type { Guard, Run } from '../../analysis/c/machine.js';
+import { type Guard, Meter, type Run } from '../../analysis/c/machine.js';
 import type { CNode, CSource } from '../../analysis/c/syntax.js';
 import { type Memory, Pointer, type Value } from '../../analysis/c/values.js';
 import { type Attack, type Attempt, obligations } from './obligations.js';
 import { Owners, statementOf } from './owners.js';
 import type { FamilySpec, StepId } from './spec.js';
-import { benignInput, type Circumstances, type FunctionNode, type Trials, trialsOf } from './trials.js';
+import { benignInput, type Circumstances, type FunctionNode, mostWork, type Trials, trialsOf } from './trials.js';
 
 export interface StepResult {
   step: StepId;
@@ -20,8 +20,13 @@ export interface StepResult {
 }
 
 /** Runs a program on benign inputs and attacks for each of its steps. */
-export function judgeSteps(source: CSource, functionNode: FunctionNode, spec: FamilySpec): StepResult[] {
-  const trials = trialsOf(source, functionNode, spec);
+export function judgeSteps(
+  source: CSource,
+  functionNode: FunctionNode,
+  spec: FamilySpec,
+  meter: Meter = new Meter(mostWork),
+): StepResult[] {
+  const trials = trialsOf(source, functionNode, spec, meter);
   if (trials === undefined) {
     return spec.steps.map((step) => ({
       ...{ step, state: 'missing', doubtful: true, flaw: undefined, credited: [], rejecting: [] },

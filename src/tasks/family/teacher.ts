@@ -1,3 +1,4 @@
+import type { Meter } from '../../analysis/c/machine.js';
 import { readText } from '../../analysis/c/plain.js';
 import { type CNode, CParser, type CSource } from '../../analysis/c/syntax.js';
 import { SrcodeError } from '../../errors.js';
@@ -36,15 +37,15 @@ export const familyTeacher: Teacher = {
   },
 };
 
-/** As {@link familyTeacher}, on a program that is parsed. */
-export function judgeFunction(source: CSource, spec: FamilySpec): Verdict {
+/** As {@link familyTeacher}, on a program that is parsed. The work of all runs together is what `meter` has left. */
+export function judgeFunction(source: CSource, spec: FamilySpec, meter?: Meter): Verdict {
   const functionNode = findFunction(source, spec);
   if (functionNode === undefined || !source.parseOk) {
     const { parseOk } = source;
     const counts = { notUnderstood: parseOk ? 0 : spec.steps.length };
     return { spans: [], findings: [], idle: [], missing: [...spec.steps], parseOk, counts };
   }
-  const results = judgeSteps(source, functionNode, spec);
+  const results = judgeSteps(source, functionNode, spec, meter);
   const spans: SecureSpan[] = [];
   const findings: Finding[] = [];
   const missing: StepId[] = [];

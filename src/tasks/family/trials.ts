@@ -1,4 +1,4 @@
-import { Machine, Meter, type Run, type Runnable, Unknown, type World } from '../../analysis/c/machine.js';
+import { Machine, type Meter, type Run, type Runnable, Unknown, type World } from '../../analysis/c/machine.js';
 import { readFunction } from '../../analysis/c/program.js';
 import { type CNode, type CSource, child } from '../../analysis/c/syntax.js';
 import { int, Memory, Pointer, type Value } from '../../analysis/c/values.js';
@@ -33,12 +33,13 @@ export interface Circumstances extends Pick<World, 'forced' | 'excused' | 'calle
 
 /** Runs a program's function, with inputs of its own for each of its steps. */
 export class Trials {
-  readonly meter: Meter = new Meter(mostWork);
+  readonly #meter: Meter;
   readonly #program: Runnable;
   readonly #spec: FamilySpec;
 
   /** @throws Unknown for a program that is not understood. */
-  constructor(source: CSource, { node }: FunctionNode, spec: FamilySpec) {
+  constructor(source: CSource, { node }: FunctionNode, spec: FamilySpec, meter: Meter) {
+    this.#meter = meter;
     this.#spec = spec;
     const parameters = spec.parameters.map((role) => parameterTypes[role]);
     this.#program = readFunction(source, node, { name: spec.functionName, parameters, headers });
@@ -67,7 +68,7 @@ export class Trials {
       if (input.file !== undefined) file = input.file;
     }
     const parameters = this.#spec.parameters.map((role) => values[role]);
-    const run = Machine.run(this.#program, { parameters, file, meter: this.meter, ...world });
+    const run = Machine.run(this.#program, { parameters, file, meter: this.#meter, ...world });
     return { run, stored: stored.cells[0] };
   }
 }
@@ -99,9 +100,14 @@ export function findFunction(source: CSource, spec: FamilySpec): FunctionNode | 
 }
 
 /** The trials of a program; undefined for one that is not understood. */
-export function trialsOf(source: CSource, functionNode: FunctionNode, spec: FamilySpec): Trials | undefined {
+export function trialsOf(
+  source: CSource,
+  functionNode: FunctionNode,
+  spec: FamilySpec,
+  meter: Meter,
+): Trials | undefined {
   try {
-    return new Trials(source, functionNode, spec);
+    return new Trials(source, functionNode, spec, meter);
   } catch (error) {
     if (error instanceof Unknown) return undefined;
     throw error;
