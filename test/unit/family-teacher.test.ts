@@ -97,7 +97,7 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
       `${guard('idx < 0 || idx >= n')} return arr[0];`,
       `${guard('idx < 0 || idx >= n')} arr[idx];`,
       `return -1; ${read}`,
-      `${guard('idx < 100')} ${read}`,
+      `${guard('idx <= INT_MAX')} ${read}`,
       `exit(0); ${read}`,
       `${guard('idx <= 0 || idx >= n')} ${read}`,
       `${guard('idx < 0 || idx >= n - 1')} ${read}`,
@@ -685,6 +685,12 @@ describe('what is not to be fooled', () => {
     const at = [...marked.matchAll(/«(.*?)»/g)].map(([, text]) => text);
     expect(stateOf(verdict, code, step)).toEqual({ state: 'secure', at });
     expect(verdict.counts).toEqual({ notUnderstood: 0 });
+  });
+
+  test('a condition that says the same of every input is not credited', () => {
+    const spec = specOf(['get']);
+    const code = `${spec.signature}\n{\nint safe = idx < 0 || idx >= n ? 0 : idx;\nif (n > 0) return arr[safe];\nreturn arr[idx];\n}\n`;
+    expect(stateOf(judge(spec, code), code, 'get')).toEqual({ state: 'secure', at: ['idx < 0 || idx >= n'] });
   });
 
   test('of two steps that allocate, each is credited for its own', () => {

@@ -78,6 +78,8 @@ class Judging {
   readonly #flaws = new Map<StepId, CNode>();
   readonly #excused = new Set<CNode>();
   readonly #unserved = new Set<StepId>();
+  /** Conditions that held for a benign input, and that did not. */
+  readonly #benign = { true: new Set<CNode>(), false: new Set<CNode>() };
   #doubtful = false;
   /** The first call, and where calls may differ a later one, of which nothing is known but that there were others. */
   readonly #calls: readonly Circumstances[];
@@ -128,6 +130,7 @@ class Judging {
         continue;
       }
       if (run.outcome === 'unknown') this.#doubtful = true;
+      for (const [node, held] of run.decisions) this.#benign[`${held}`].add(node);
       inputs.forEach((input, at) => {
         const result = at === inputs.length - 1 ? run.returned : stored;
         const done = run.outcome === 'returned' && input.done(run, result);
@@ -174,7 +177,7 @@ class Judging {
     }
   }
 
-  /** The last decision without which the attack does harm. */
+  /** The last decision that tells the attack from benign inputs, and without which it does harm. */
   #decisive(
     step: StepId,
     makeAttack: Make,
@@ -182,7 +185,9 @@ class Judging {
     { decisions }: Run,
     defences: ReadonlySet<CNode>,
   ): CNode[] {
-    const last = [...decisions].filter(([node]) => !call.forced?.has(node)).slice(-mostDecisions);
+    const last = [...decisions]
+      .filter(([node, held]) => !call.forced?.has(node) && this.#benign[`${!held}`].has(node))
+      .slice(-mostDecisions);
     for (const [node, held] of last.reverse()) {
       if (defences.has(node)) return [];
       const forced = new Map([...(call.forced ?? []), [node, !held] as const]);

@@ -53,7 +53,7 @@ const elements = [5, 3, 1, 4, 1];
 const capacity = 16;
 const intMax = 2 ** 31 - 1;
 // Indices of no element of the array.
-const outside = [-1, -7, 5, 14];
+const outside = [-1, -7, 5, 14, 6, -2, 1000, intMax, -intMax - 1];
 const printers: ReadonlySet<string> = new Set(['printf', 'fprintf', 'puts', 'fputs']);
 
 export const obligations: Readonly<Record<StepId, Obligation>> = {
