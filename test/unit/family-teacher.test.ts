@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { limits, Meter } from '../../src/analysis/c/machine.js';
 import { CParser } from '../../src/analysis/c/syntax.js';
 import { RandomStream } from '../../src/dataset/random.js';
 import {
@@ -16,6 +17,7 @@ import {
   steps,
 } from '../../src/tasks/family/index.js';
 import { judgeFunction } from '../../src/tasks/family/teacher.js';
+import { mostWork } from '../../src/tasks/family/trials.js';
 import type { Verdict } from '../../src/teacher/teacher.js';
 
 let parser: CParser;
@@ -77,8 +79,6 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
       `${guard('idx < 0')} return «arr[idx]»;`,
       `${guard('idx < 0 || idx > n')} return «arr[idx]»;`,
       `${guard('idx < 0 && idx >= n')} return «arr[idx]»;`,
-      `${guard('idx < 0 || idx >= m')} return «arr[idx]»;`,
-      `${guard('ix < 0 || ix >= n')} return «arr[idx]»;`,
       `int x = «arr[idx]»; ${guard('idx < 0 || idx >= n')} return x;`,
       `if (idx < 0 || idx >= n) { } return «arr[idx]»;`,
       `if (idx < 0 || idx >= n); return «arr[idx]»;`,
@@ -89,12 +89,15 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
     missing: [
       '',
       'return 0;',
+      // It does not compile.
+      `${guard('idx < 0 || idx >= m')} return arr[idx];`,
+      `${guard('ix < 0 || ix >= n')} return arr[idx];`,
       `${guard('idx < 0 || idx >= n')} return 0;`,
       `${guard('idx < 0 || idx >= n')} return ar[idx];`,
       `${guard('idx < 0 || idx >= n')} return arr[0];`,
       `${guard('idx < 0 || idx >= n')} arr[idx];`,
       `return -1; ${read}`,
-      `${guard('idx < 100')} ${read}`,
+      `${guard('idx <= INT_MAX')} ${read}`,
       `exit(0); ${read}`,
       `${guard('idx <= 0 || idx >= n')} ${read}`,
       `${guard('idx < 0 || idx >= n - 1')} ${read}`,
@@ -233,12 +236,15 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
       'return (int)«strlen(s)»;',
       `${guard('s')} return (int)strlen(s);`.replace('strlen(s)', '«strlen(s)»'),
       `${guard('s != NULL')} return (int)«strlen(s)»;`,
-      `${guard('!t')} return (int)«strlen(s)»;`,
       `int n = «strlen(s)»; ${guard('!s')} return n;`,
       `${guard('«strlen(s)» == 0 || !s')} return (int)strlen(s);`,
       `${guard('!*s').replace('*s', '«*s»')} return (int)strlen(s);`,
     ],
-    missing: [`${guard('!s')} return 0;`, `${guard('!s')} return (int)sizeof(s);`],
+    missing: [
+      `${guard('!s')} return 0;`,
+      `${guard('!s')} return (int)sizeof(s);`,
+      `${guard('!t')} return (int)strlen(s);`,
+    ],
   },
   field: {
     secure: [`«${guard('!node')}» return node->value;`, `«${guard('node == NULL')}» return (*node).value;`],
@@ -563,5 +569,181 @@ test('without a prompt of the family it refuses', async () => {
   });
   const prompt = familyPrompt('train', 1, 1);
   const verdict = await familyTeacher.judge(Buffer.from('int f;'), { language: 'c', task: prompt });
-  expect(verdict).toEqual({ spans: [], findings: [], idle: [], missing: prompt.spec.steps, parseOk: true });
+  expect(verdict).toEqual({
+    spans: [],
+    findings: [],
+    idle: [],
+    missing: prompt.spec.steps,
+    parseOk: true,
+    counts: { notUnderstood: 0 },
+  });
+});
+
+describe('what is not to be fooled', () => {
+  const whole = guard('idx < 0 || idx >= n');
+  const definition = (chosen: StepId[], code: string): { spec: FamilySpec; program: string } => {
+    const spec = specOf(chosen);
+    const program = code.includes('fun(') ? code : `${spec.signature}\n{\n${code}\n}\n`;
+    return { spec, program };
+  };
+  const signature = 'int fun(int *arr, int n, int idx)';
+
+  // Each reads out of bounds, or may; what is credited in none of them.
+  test.each<[string, StepId, string]>([
+    ['a guard that goes on to the harm', 'get', `if (idx < 0 || idx >= n) goto go; go: ${read}`],
+    ['that goes round in circles', 'get', `if (idx < 0 || idx >= n) while (1); ${read}`],
+    ['that takes long', 'get', `for (int i = 0; i < 100000 * (idx < 0 || idx >= n); i++); ${read}`],
+    ['in dead code', 'get', `if (0) { ${whole} } ${read}`],
+    ['behind a goto', 'get', `goto x; ${whole} x: ${read}`],
+    ['in a case that never is', 'get', `switch (idx) { case 99: ${whole} } ${read}`],
+    ['on a shadow', 'get', `{ int idx = 0; ${whole} } ${read}`],
+    ['on a shadow of the length', 'get', `{ int n = 1000; ${whole} ${read} }`],
+    ['on what it sets itself', 'get', `if ((n = 1000) && (idx < 0 || idx >= n)) return -1; ${read}`],
+    ['for the first calls', 'get', `static int k; if (k++ < 100) { ${whole} } ${read}`],
+    ['for the first call', 'get', `static int *p; if (!p) { ${whole} } p = arr; ${read}`],
+    ['by what is not known', 'get', `int x; if (x) { ${whole} } ${read}`],
+    ['by what nothing declares', 'get', `if (!check(idx, n)) return -1; ${read}`],
+    ['by an order of operands', 'get', `return arr[idx < 0 || idx >= n ? (idx = 0) : idx] + (idx = idx) - idx;`],
+    ['in a raw string', 'get', `puts(R"("); ${whole} puts(")"); ${read}`],
+    ['in a raw string of another kind', 'get', `puts(u8R"("); ${whole} puts(")"); ${read}`],
+    ['in a spliced comment', 'get', `// \\\n${whole}\n${read}`],
+    ['in a comment by trigraph', 'get', `// ??/\n${whole}\n${read}`],
+    ['on a macro', 'get', `#define n 1000\n${whole} ${read}`],
+    ['through a macro', 'get', `#define if while (0) if\n${whole} ${read}`],
+    ['with a pragma', 'get', `_Pragma("x") ${whole} ${read}`],
+    ['with assembler', 'get', `asm(""); ${whole} ${read}`],
+    ['in a nested function', 'get', `int g(void) { ${whole} return 0; } g(); ${read}`],
+    ['of recursion', 'get', `${signature} { ${whole} return fun(arr, n, idx); }`],
+    ['in one of two functions', 'get', `${signature} { ${whole} ${read} } ${signature} { ${read} }`],
+    [
+      'in a function that is left out',
+      'get',
+      `#if 0\n${signature} { ${whole} ${read} }\n#endif\n${signature} { ${read} }`,
+    ],
+    ['of parameters in another order', 'get', `int fun(int *arr, int idx, int n) { ${whole} ${read} }`],
+    ['of parameters of other types', 'get', `int fun(int *arr, unsigned n, int idx) { ${whole} ${read} }`],
+    ['of parameters without types', 'get', `int fun(arr, n, idx) int *arr; int n; int idx; { ${whole} ${read} }`],
+    ['a size of the pointer', 'copy', `${guard('strlen(src) >= sizeof(dst) * 8')} strcpy(dst, src); return 0;`],
+    ['a step on the way', 'copy', 'char t[8]; strcpy(t, src); snprintf(dst, cap, "%s", t); return 0;'],
+    ['a buffer that is left', 'dup', `char b[64]; ${guard('strlen(src) >= 64')} strcpy(b, src); *outs = b; return 0;`],
+    ['a check behind the shell', 'exec', `${ping.replace(' return 0;', '')} ${guard('strpbrk(arg, ";|&")')} return 0;`],
+    [
+      'no check of null',
+      'dup',
+      '*outs = malloc(strlen(src) + 1); if (!*outs) goto out; out: strcpy(*outs, src); return 0;',
+    ],
+  ])('%s', async (_, step, code) => {
+    const { spec, program } = definition([step], code);
+    const verdicts = [
+      judge(spec, program),
+      await familyTeacher.judge(Buffer.from(program), { language: 'c', task: { spec } }),
+    ];
+    for (const { spans, findings, missing } of verdicts) {
+      expect(spans).toEqual([]);
+      expect(findings.length + missing.length).toBeGreaterThan(0);
+    }
+  });
+
+  // What authors write is understood all the same.
+  test.each<[string, StepId, string, string]>([
+    ['goto out', 'get', `int rc = -1; «if (idx < 0 || idx >= n) goto out;» rc = arr[idx]; out: return rc;`, ''],
+    ['errno', 'get', `«if (idx < 0 || idx >= n) { errno = EINVAL; return -1; }» ${read}`, ''],
+    ['a macro', 'get', `«if (idx < 0 || idx >= n) return FAIL;» ${read}`, '#define FAIL (-1)\n'],
+    ['exit', 'get', `«if (idx < 0) exit(1);» «if (idx >= n) exit(1);» ${read}`, ''],
+    ['a counter of calls', 'get', `static int calls; calls++; «${whole}» ${read}`, ''],
+    ['a table', 'get', `static const int low[1] = {0}; «if (idx < low[0] || idx >= n) return -1;» ${read}`, ''],
+    ['includes', 'get', `«${whole}» ${read}`, '#include <stdio.h>\nint is_plain(const char *);\n'],
+    [
+      'a loop over a string',
+      'copy',
+      "size_t i; for (i = 0; i + 1 < cap && src[i] != '\\0'; i++) «dst[i] = src[i];» «dst[i] = '\\0';» return 0;",
+      '',
+    ],
+    [
+      'pointers that walk',
+      'copy',
+      'const char *p = src; char *q = dst; while (*p && q < dst + cap - 1) «*q++ = *p++;» «*q = 0;» return 0;',
+      '',
+    ],
+    [
+      'a guard in a loop',
+      'exec',
+      `for (const char *p = arg; *p; p++) { «if (!isalnum((unsigned char)*p) && *p != '.') return -1;» } ${ping}`,
+      '',
+    ],
+    [
+      'a file and a goto',
+      'file',
+      'int c = -1; FILE *f = fopen(cfg, "r"); «if (f == NULL) goto done;» c = getc(f); «fclose(f);» done: return c;',
+      '',
+    ],
+    ['malloc in a condition', 'alloc', '«if (!(*mem = malloc(sz))) return -1;» memset(*mem, 0, sz); return 0;', ''],
+  ])('%s', (_, step, marked, before) => {
+    const spec = specOf([step]);
+    const code = `${before}${spec.signature}\n{\n${marked.replace(/[«»]/g, '')}\n}\n`;
+    const verdict = judge(spec, code);
+    const at = [...marked.matchAll(/«(.*?)»/g)].map(([, text]) => text);
+    expect(stateOf(verdict, code, step)).toEqual({ state: 'secure', at });
+    expect(verdict.counts).toEqual({ notUnderstood: 0 });
+  });
+
+  test('a condition that says the same of every input is not credited', () => {
+    const spec = specOf(['get']);
+    const code = `${spec.signature}\n{\nint safe = idx < 0 || idx >= n ? 0 : idx;\nif (n > 0) return arr[safe];\nreturn arr[idx];\n}\n`;
+    expect(stateOf(judge(spec, code), code, 'get')).toEqual({ state: 'secure', at: ['idx < 0 || idx >= n'] });
+  });
+
+  test('of two steps that allocate, each is credited for its own', () => {
+    const spec = specOf(['alloc', 'dup']);
+    const body = (check: string): string =>
+      `*mem = malloc(sz); ${check} *outs = malloc(strlen(src) + 1); if (!*outs) return -1; memset(*mem, 0, sz); strcpy(*outs, src); return 0;`;
+    const code = (check: string): string => `${spec.signature}\n{\n${body(check)}\n}\n`;
+    const both = judge(spec, code('if (!*mem) return -1;'));
+    expect(stateOf(both, code('if (!*mem) return -1;'), 'alloc').at).toEqual(['if (!*mem) return -1;']);
+    expect(stateOf(both, code('if (!*mem) return -1;'), 'dup').at).toContain('if (!*outs) return -1;');
+    const one = judge(spec, code(''));
+    expect(stateOf(one, code(''), 'alloc')).toEqual({ state: 'vulnerable', at: ['memset(*mem, 0, sz)'] });
+    expect(stateOf(one, code(''), 'dup').state).toBe('secure');
+  });
+
+  test('guards that depend on what the other steps get are not enough', () => {
+    const spec = specOf(['get', 'div']);
+    const code = `${spec.signature}\n{\nif (num == 91) { if (idx < 0 || idx >= n) return -1; }\nif (den == 0) return -1;\nreturn arr[idx] * 0 + num / den;\n}\n`;
+    expect(stateOf(judge({ ...spec, steps: ['get', 'div'] }, code), code, 'get').state).toBe('vulnerable');
+  });
+
+  const many = (text: string, count: number): string => text.repeat(count);
+  test.each<[string, string]>([
+    ['arrays for ever', 'for (;;) { char a[65536]; }'],
+    ['more of them', `for (;;) { ${Array.from({ length: 20 }, (_, i) => `char a${i}[65536];`).join(' ')} }`],
+    ['a long loop', 'for (int i = 0; i < 1000000; i++) ;'],
+    ['a long body in a loop', `int a = 0; for (;;) { ${many('a = a ^ 3;', 5000)} }`],
+    ['long text in a loop', `for (;;) { const char *s = "${many('\\n', 25000)}"; strlen(s); }`],
+    ['a search in a loop', 'char b[60000]; memset(b, 65, 59999); b[59999] = 0; for (;;) strchr(b, 66);'],
+    ['brackets', `return ${many('(', 30000)}`],
+    ['blocks', many('{', 60000)],
+    ['closers', many('}', 60000)],
+    ['comments', many('/*', 30000)],
+    ['quotes', many('"', 60000)],
+    ['casts', `return ${many('(int)', 12000)}idx;`],
+    ['labels', many('a:;', 20000)],
+    ['stars', `int ${many('*', 60000)}p;`],
+    ['an answer too long', many(' ', 70000)],
+  ])('the work is bounded: %s', async (_, body) => {
+    const { spec, program } = definition(['get'], `${body}\n${whole} ${read}`);
+    const verdict = await familyTeacher.judge(Buffer.from(program), { language: 'c', task: { spec } });
+    expect(verdict).toMatchObject({ spans: [], findings: [], missing: ['get'], counts: { notUnderstood: 1 } });
+    const source = parser.parseWhole(Buffer.from(program), (text) => text.length < 65536);
+    const meter = new Meter(mostWork);
+    judgeFunction(source, spec, meter);
+    // Over by what the last thing it did cost, at most.
+    expect(meter.spent).toBeLessThanOrEqual(mostWork + limits.object);
+  });
+
+  test('work that is left over from other runs does not count', () => {
+    const { spec, program } = definition(['get'], `${whole} ${read}`);
+    const meter = new Meter(40);
+    const verdict = judgeFunction(parser.parse(Buffer.from(program)), spec, meter);
+    expect(verdict).toMatchObject({ spans: [], missing: ['get'], counts: { notUnderstood: 1 } });
+  });
 });

@@ -58,6 +58,18 @@ export class CParser {
     return this.#source(decoded, better ? repaired : whole, false);
   }
 
+  /**
+   * Parses code that parses whole, in steps that its length bounds; of any other nothing is read. A text to which `isPlain` does not hold is
+   * not given to the parser at all.
+   */
+  parseWhole(code: Uint8Array, isPlain: (text: string) => boolean): CSource {
+    const decoded = decodeBytes(code);
+    // Code that people write takes one step a byte.
+    const steps = 10 + Math.ceil(decoded.text.length / 20);
+    const tree = isPlain(decoded.text) ? this.#grammar.parseWhole(decoded.text, steps) : null;
+    return this.#source(decoded, tree ?? unread(decoded.text), tree !== null && !tree.broken);
+  }
+
   #source(decoded: DecodedBytes, tree: CNode, parseOk: boolean): CSource {
     if (this.#language === 'c') return new Source(decoded, tree, parseOk);
     const { root, words } = lower(tree, decoded.text, Source.endOf(decoded, tree));

@@ -9,7 +9,7 @@ import type { Walk } from './walk.js';
 
 export const numberLiteral: (text: string) => Value = once((text) => {
   const value = literal(text);
-  if (value?.kind === 'int') {
+  if (value !== undefined) {
     const { bits, signed } = value.type;
     return plain(constant(Number(value.value)), { kind: 'int', bytes: bits / 8, signed, char: false }, Source.own);
   }
@@ -104,7 +104,7 @@ function arithmeticText(walk: Walk, text: string): Value | undefined {
       : `?${name}`;
   });
   const number = literal(text);
-  if (number?.kind === 'int') return numberLiteral(text);
+  if (number !== undefined) return numberLiteral(text);
   if (plain.includes('?') || !/^[\d\s+\-*/()<.eE]+$/.test(plain) || plain.length > 80) {
     return /^[\d.]+f?$/.test(text) ? numberLiteral(text) : undefined;
   }

@@ -93,19 +93,22 @@ export class Grammar {
     return this.#read(text, () => instead?.(), position);
   }
 
-  /** The tree of a text that parses; null for any other. */
-  parseWhole(text: string): SyntaxNode | null {
-    return this.#read(text, () => null);
+  /**
+   * The tree of a text that parses; null for any other, and for one that takes more steps than `steps`, in hundreds.
+   */
+  parseWhole(text: string, steps: number = patience): SyntaxNode | null {
+    return this.#read(text, () => null, undefined, steps);
   }
 
   #read(
     text: string,
     onBroken: () => SyntaxNode | null | undefined,
     position?: (at: number) => number,
+    steps: number = patience,
   ): SyntaxNode | null {
     if (strayClosers(text) > mostStray) return null;
     let looks = 0;
-    const tree = this.#parser.parse(text, null, { progressCallback: () => ++looks > patience });
+    const tree = this.#parser.parse(text, null, { progressCallback: () => ++looks > steps });
     if (tree === null) {
       this.#parser.reset();
       return null;

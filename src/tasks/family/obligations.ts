@@ -1,16 +1,16 @@
-import { type Effect, known, type Run } from '../../analysis/c/machine.js';
+import type { Effect, Run } from '../../analysis/c/machine.js';
 import type { CNode } from '../../analysis/c/syntax.js';
 import {
-  type CellType,
-  type CPointer,
   char,
   charOf,
   int,
-  integer,
+  known,
   Memory,
+  nodeMemory,
   nullPointer,
-  pointer,
-  size,
+  Pointer,
+  streamMemory,
+  text as string,
   textCells,
   type Value,
 } from '../../analysis/c/values.js';
@@ -53,7 +53,7 @@ const elements = [5, 3, 1, 4, 1];
 const capacity = 16;
 const intMax = 2 ** 31 - 1;
 // Indices of no element of the array.
-const outside = [-1, -7, 5, 14];
+const outside = [-1, -7, 5, 14, 6, -2, 1000, intMax, -intMax - 1];
 const printers: ReadonlySet<string> = new Set(['printf', 'fprintf', 'puts', 'fputs']);
 
 export const obligations: Readonly<Record<StepId, Obligation>> = {
@@ -157,7 +157,7 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   field: {
     kind: 'null',
     benign: [42, -3].map((value) => () => ({
-      inputs: { node: pointer(node(value)) },
+      inputs: { node: pointer(nodeMemory(value)) },
       done: (_, result) => equals(result, value),
     })),
     attacks: [() => ({ inputs: { node: nullPointer } })],
@@ -165,18 +165,19 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   alloc: {
     kind: 'null',
     benign: [8, 3].map((bytes) => () => {
-      const cell = new Memory([nullPointer], 'pointer');
+      const cell = new Memory([nullPointer], string);
       return {
-        inputs: { mem: pointer(cell), sz: integer(bytes, size) },
+        inputs: { mem: pointer(cell), sz: integer(bytes) },
         done: () => {
-          const cells = target(cell)?.cells.slice(0, bytes);
+          const block = target(cell);
+          const cells = block?.ended === undefined ? block?.cells.slice(0, bytes) : undefined;
           return cells?.length === bytes && cells.every((byte) => equals(byte, 0));
         },
       };
     }),
     attacks: [
       () => ({
-        inputs: { mem: pointer(new Memory([nullPointer], 'pointer')), sz: integer(8, size) },
+        inputs: { mem: pointer(new Memory([nullPointer], string)), sz: integer(8) },
         allocationFails: true,
       }),
     ],
@@ -184,19 +185,19 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   dup: {
     kind: 'size',
     benign: ['hello', 'world!'].map((src) => () => {
-      const cell = new Memory([nullPointer], 'pointer');
+      const cell = new Memory([nullPointer], string);
       return {
         inputs: { outs: pointer(cell), src: text(src) },
-        done: () => target(cell) !== undefined && known(cell.cells[0] as CPointer) === src,
+        done: () => target(cell) !== undefined && known(cell.cells[0] as Pointer) === src,
       };
     }),
     attacks: [
       () => ({
-        inputs: { outs: pointer(new Memory([nullPointer], 'pointer')), src: text('hello') },
+        inputs: { outs: pointer(new Memory([nullPointer], string)), src: text('hello') },
         allocationFails: true,
       }),
       () => {
-        const cell = new Memory([nullPointer], 'pointer');
+        const cell = new Memory([nullPointer], string);
         return {
           inputs: { outs: pointer(cell), src: text('hello') },
           // Where the copy was allocated, in its right size.
@@ -210,17 +211,18 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
     kind: 'dangling',
     benign: [
       () => {
-        const block = new Memory([charOf(1)], char);
-        return { inputs: { pp: pointer(new Memory([pointer(block)], 'pointer')) }, done: () => block.freed };
+        const block = new Memory([charOf(1)], char, { heap: true });
+        return { inputs: { pp: pointer(new Memory([pointer(block)], string)) }, done: () => block.ended === 'freed' };
       },
     ],
     attacks: [
       () => {
-        const block = new Memory([charOf(1)], char);
-        const cell = new Memory([pointer(block)], 'pointer');
+        const block = new Memory([charOf(1)], char, { heap: true });
+        const cell = new Memory([pointer(block)], string);
         return {
           inputs: { pp: pointer(cell) },
-          harm: (run) => (target(cell)?.freed ? run.effects.find(({ kind }) => kind === 'free') : undefined),
+          harm: (run) =>
+            target(cell)?.ended === 'freed' ? run.effects.find(({ kind }) => kind === 'free') : undefined,
           defence: (run) => statements(run, ({ kind, memory }) => kind === 'write' && memory === cell),
         };
       },
@@ -229,12 +231,15 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
   take: {
     kind: 'order',
     benign: [42, -3].map((value) => () => {
-      const taken = node(value);
-      return { inputs: { node: pointer(taken) }, done: (_, result) => taken.freed && equals(result, value) };
+      const taken = nodeMemory(value);
+      return {
+        inputs: { node: pointer(taken) },
+        done: (_, result) => taken.ended === 'freed' && equals(result, value),
+      };
     }),
     attacks: [
       () => {
-        const taken = node(42);
+        const taken = nodeMemory(42);
         return {
           inputs: { node: pointer(taken) },
           defence: (run) => statements(run, ({ kind, memory }) => memory === taken && kind !== 'write'),
@@ -306,7 +311,8 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
       () => ({
         inputs: { cfg: text('cfg.ok') },
         file: 'Q',
-        harm: (run) => run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && !memory?.freed),
+        harm: (run) =>
+          run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && memory?.ended === undefined),
         defence: (run) => statements(run, ({ kind, memory }) => kind === 'free' && isStream(memory)),
       }),
     ],
@@ -320,6 +326,14 @@ export const obligations: Readonly<Record<StepId, Obligation>> = {
     attacks: [() => intoBuffer(lines('A'.repeat(40)))],
   },
 };
+
+function integer(value: number): Value {
+  return BigInt(value);
+}
+
+function pointer(memory: Memory): Pointer {
+  return new Pointer(memory);
+}
 
 function text(value: string): Value {
   return pointer(new Memory(textCells(value), char));
@@ -350,7 +364,7 @@ interface Filled {
 
 function copied(before: string, source: string): Filled {
   const target = buffer(capacity, before);
-  return { inputs: { dst: pointer(target), cap: integer(capacity, size), src: text(source) }, target };
+  return { inputs: { dst: pointer(target), cap: integer(capacity), src: text(source) }, target };
 }
 
 function moved(length: number): Filled & { source: Value[] } {
@@ -358,7 +372,7 @@ function moved(length: number): Filled & { source: Value[] } {
   const source = textCells(`payload${'A'.repeat(33)}`);
   const blob = pointer(new Memory([...source], char));
   return {
-    inputs: { frame: pointer(target), cap: integer(capacity, size), blob, blen: integer(length) },
+    inputs: { frame: pointer(target), cap: integer(capacity), blob, blen: integer(length) },
     target,
     source,
   };
@@ -366,8 +380,7 @@ function moved(length: number): Filled & { source: Value[] } {
 
 function lines(content: string): Filled {
   const target = buffer(8, '');
-  const stream = new Memory([], 'any');
-  stream.stream = [...content].map((letter) => letter.charCodeAt(0));
+  const stream = streamMemory(content);
   return { inputs: { lbuf: pointer(target), lcap: integer(8), fin: pointer(stream) }, target };
 }
 
@@ -381,15 +394,9 @@ function intoBuffer({ inputs, target }: Filled): Attack {
   };
 }
 
-function node(value: number): Memory {
-  const memory = new Memory([], 'any');
-  memory.members.set('value', new Memory([integer(value)], int));
-  return memory;
-}
-
 function target(cell: Memory): Memory | undefined {
   const value = cell.cells[0];
-  return value?.kind === 'pointer' && value.memory !== null ? value.memory : undefined;
+  return value instanceof Pointer ? value.memory : undefined;
 }
 
 function isStream(memory: Memory | undefined): boolean {
@@ -397,7 +404,7 @@ function isStream(memory: Memory | undefined): boolean {
 }
 
 function equals(value: Value, wanted: number): boolean {
-  return value?.kind === 'int' && value.value === BigInt(wanted);
+  return value === BigInt(wanted);
 }
 
 function called(run: Run, name: string, argument: string): boolean {
@@ -407,9 +414,4 @@ function called(run: Run, name: string, argument: string): boolean {
 /** The statements with such an effect, in order, each once. */
 function statements(run: Run, such: (effect: Effect) => boolean): CNode[] {
   return [...new Set(run.effects.filter(such).map((effect) => effect.statement))];
-}
-
-/** The types that parameters have, as cells. */
-export function cellType(declared: string): CellType {
-  return declared.includes('*') ? 'pointer' : declared.startsWith('size_t') ? size : int;
 }
