@@ -75,6 +75,8 @@ export interface Run {
   /** In order; of the same reads or writes by one statement, the first. */
   effects: Effect[];
   printed: string;
+  /** The statement that was run last. */
+  last: CNode;
   /** Units of work; about one for each node of the syntax tree that was run, and for eight cells that were touched. */
   work: number;
 }
@@ -213,7 +215,8 @@ export class Machine {
     if (world.meter !== undefined) world.meter.spent += machine.#work;
     const { returned, leftBy, decisions, effects } = machine;
     const printed = machine.#printed.join('');
-    return { outcome, returned, trap, unknown, leftBy, decisions, effects, printed, work: machine.#work };
+    const last = machine.statement;
+    return { outcome, returned, trap, unknown, leftBy, decisions, effects, printed, last, work: machine.#work };
   }
 
   // Ends

@@ -95,8 +95,9 @@ const between = (random: RandomStream, least: number, most: number): number => l
 const letters = 'abcdefghijklmnopqrstuvwxyz';
 function word(random: RandomStream, length: number): string {
   let text = '';
-  for (let i = 0; i < length; i++) text += letters[random.below(letters.length)];
-  return text;
+  for (let i = 0; i < Math.min(length, 61); i++) text += letters[random.below(letters.length)];
+  // What is longer comes round again.
+  return length > 61 ? text.repeat(Math.ceil(length / 61)).slice(0, length) : text;
 }
 
 /** Values that are never -1, which is what a function returns that refuses. */

@@ -1,10 +1,10 @@
 import { type Guard, Meter, type Run } from '../../analysis/c/machine.js';
 import type { CNode, CSource } from '../../analysis/c/syntax.js';
 import { type Memory, Pointer, type Value } from '../../analysis/c/values.js';
-import { type Attack, type Attempt, obligations } from './obligations.js';
+import type { Attack, Attempt } from './obligations.js';
 import { Owners, statementOf } from './owners.js';
 import type { FamilySpec, StepId } from './spec.js';
-import { benignInput, type Circumstances, type FunctionNode, mostWork, type Trials, trialsOf } from './trials.js';
+import { type Circumstances, type FunctionNode, mostWork, type Trials, trialsOf } from './trials.js';
 
 export interface StepResult {
   step: StepId;
@@ -89,7 +89,7 @@ class Judging {
     this.#owners = owners;
     this.#spec = spec;
     this.#calls = trials.remembers ? [{}, { calledBefore: true }] : [{}];
-    const variants = Math.max(...spec.steps.map((step) => obligations[step].benign.length));
+    const variants = Math.max(...spec.steps.map((step) => trials.obligation(step).benign.length));
     for (const call of this.#calls) for (let variant = 0; variant < variants; variant++) this.#serve(variant, call);
   }
 
@@ -99,7 +99,7 @@ class Judging {
     const defences = new Set<CNode>();
     const rejecting: CNode[][] = [];
     // Where benign inputs are not understood, no attack is.
-    for (const [variant, makeAttack] of (doubtful ? [] : obligations[step].attacks).entries()) {
+    for (const [variant, makeAttack] of (doubtful ? [] : this.#trials.obligation(step).attacks).entries()) {
       // The other steps' inputs differ, too, from one attack to the next.
       const found = this.#attacked(step, makeAttack, { variant }, defences);
       flaw ??= found.flaw;
@@ -118,7 +118,7 @@ class Judging {
     // One such run is enough.
     if (this.#doubtful) return;
     for (;;) {
-      const inputs = this.#spec.steps.map((step) => benignInput(step, variant));
+      const inputs = this.#spec.steps.map((step) => this.#trials.benignInput(step, variant));
       const { run, stored } = this.#trials.run(inputs, { ...call, excused: this.#excused });
       const { trap } = run;
       if (trap !== undefined) {
@@ -172,7 +172,8 @@ class Judging {
         left.push(guard);
         continue;
       }
-      const known = attack.defence?.(run);
+      if (attack.harmless) return {};
+      const known = attack.defence(run);
       return { defences: known ?? this.#decisive(step, makeAttack, { ...call, forced }, run, defences) };
     }
   }
@@ -198,11 +199,12 @@ class Judging {
 
   #try(step: StepId, makeAttack: Make, circumstances: Circumstances): Tried {
     const attack = makeAttack();
-    const { run } = this.#trials.attempt(step, attack, { ...circumstances, excused: this.#excused });
+    const { run, stored } = this.#trials.attempt(step, attack, { ...circumstances, excused: this.#excused });
+    const result = step === this.#spec.steps.at(-1) ? run.returned : stored;
     // What is excused can still end a run: in a condition.
     const trap = run.trap !== undefined && !this.#excused.has(run.trap.node) ? run.trap.node : undefined;
     const ended = run.outcome === 'returned' || run.outcome === 'left';
-    const harm = trap ?? (ended ? attack.harm?.(run)?.statement : undefined);
+    const harm = trap ?? (ended ? attack.harm(run, result) : undefined);
     return { run, attack, understood: ended || trap !== undefined, harm };
   }
 
@@ -236,7 +238,7 @@ class Judging {
     const owners = this.#owners.of(statementOf(trap.node));
     return (
       !owners.includes(step) &&
-      owners.some((owner) => obligations[owner].attacks.some((make) => make().allocationFails))
+      owners.some((owner) => this.#trials.obligation(owner).attacks.some((make) => make().allocationFails))
     );
   }
 }

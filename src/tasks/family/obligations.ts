@@ -4,19 +4,26 @@ import {
   char,
   charOf,
   int,
-  known,
   Memory,
   nodeMemory,
   nullPointer,
   Pointer,
+  sizeOf,
   streamMemory,
-  text as string,
+  text,
   textCells,
   type Value,
 } from '../../analysis/c/values.js';
-import type { Role, StepId } from './spec.js';
+import { cases, type Attempt as Drawn, type Harm, type Held, type Input, type Outcome } from './cases.js';
+import { defences } from './defences.js';
+import { drawCases } from './draw.js';
+import type { FamilySpec, Role, StepId } from './spec.js';
+import { steps } from './steps.js';
 
-/** One input for a step. What no role is given, nothing is known of. */
+/** Changes whenever a verdict of the teacher may change. */
+export const teacherVersion = 3;
+
+/** One input, as the machine takes it. */
 export interface Attempt {
   inputs: Partial<Record<Role, Value>>;
   allocationFails?: boolean;
@@ -32,386 +39,220 @@ export interface Benign extends Attempt {
 
 /** An input that does harm to careless code: to memory, which shows by itself, or of another kind. */
 export interface Attack extends Attempt {
-  /** Harm that no memory error shows: what did it. */
-  harm?(run: Run): Effect | undefined;
-  /** What kept the harm away, where no guard did. */
-  defence?(run: Run): CNode[];
+  /** Harm that no memory error shows: the statement that did it. */
+  harm(run: Run, result: Value): CNode | undefined;
+  /** What kept the harm away, where no guard did; undefined where that is not known beforehand. */
+  defence(run: Run): CNode[] | undefined;
+  /** Careless code withstands it, too: nothing is credited for it. */
+  harmless: boolean;
 }
 
 /** What a step must do and withstand; each call of a function makes new memory. */
 export interface Obligation {
-  /** What kind of defence its secure forms are. */
-  kind: string;
-  /** The second one lies at the edge of what a guard must let through. */
   benign: readonly (() => Benign)[];
   attacks: readonly (() => Attack)[];
 }
 
-/** An array of five. */
-const elements = [5, 3, 1, 4, 1];
-// Of the buffer that strings are copied into.
-const capacity = 16;
-const intMax = 2 ** 31 - 1;
-// Indices of no element of the array.
-const outside = [-1, -7, 5, 14, 6, -2, 1000, intMax, -intMax - 1];
-const printers: ReadonlySet<string> = new Set(['printf', 'fprintf', 'puts', 'fputs']);
-
-export const obligations: Readonly<Record<StepId, Obligation>> = {
-  get: {
-    kind: 'bounds',
-    benign: [3, 0, 4].map((index) => () => ({
-      inputs: indexed(index).inputs,
-      done: (_, result) => equals(result, elements[index] as number),
-    })),
-    attacks: outside.map((index) => () => indexed(index)),
-  },
-  set: {
-    kind: 'bounds',
-    benign: [
-      [4, 77],
-      [0, -6],
-    ].map(([index, value]) => () => {
-      const { inputs, array } = indexed(index as number);
-      return {
-        inputs: { ...inputs, val: integer(value as number) },
-        done: () => equals(array.cells[index as number], value as number),
-      };
-    }),
-    attacks: outside.map((index) => () => ({ inputs: { ...indexed(index).inputs, val: integer(2) } })),
-  },
-  div: {
-    kind: 'zero',
-    benign: [
-      [91, 13],
-      [9, 2],
-    ].map(([num, den]) => () => ({
-      inputs: { num: integer(num as number), den: integer(den as number) },
-      done: (_, result) => equals(result, Math.trunc((num as number) / (den as number))),
-    })),
-    attacks: [() => ({ inputs: { num: integer(91), den: integer(0) } })],
-  },
-  add: {
-    kind: 'overflow',
-    benign: [
-      [30, 41],
-      [intMax - 1, 1],
-    ].map(([a, b]) => () => ({
-      inputs: { a: integer(a as number), b: integer(b as number) },
-      done: (_, result) => equals(result, (a as number) + (b as number)),
-    })),
-    attacks: [
-      [intMax, 1],
-      [1, intMax],
-      [2 ** 30, 2 ** 30],
-    ].map(([a, b]) => () => ({ inputs: { a: integer(a as number), b: integer(b as number) } })),
-  },
-  copy: {
-    kind: 'size',
-    benign: ['hello', 'A'.repeat(capacity - 7)].map((source) => () => {
-      const { inputs, target } = copied('ab', source);
-      return { inputs, done: () => known(pointer(target)) === source };
-    }),
-    attacks: [40, capacity].map((length) => () => intoBuffer(copied('ab', 'A'.repeat(length)))),
-  },
-  cat: {
-    kind: 'size',
-    benign: ['hello', 'A'.repeat(capacity - 3)].map((source) => () => {
-      const { inputs, target } = copied('ab', source);
-      return { inputs, done: () => known(pointer(target)) === `ab${source}` };
-    }),
-    attacks: [
-      () => intoBuffer(copied('ab', 'A'.repeat(40))),
-      () => intoBuffer(copied('ab', 'A'.repeat(capacity - 2))),
-      () => intoBuffer(copied('abcdefghij', 'A'.repeat(capacity - 9))),
-    ],
-  },
-  mcpy: {
-    kind: 'length',
-    benign: [7, capacity].map((length) => () => {
-      const { inputs, target, source } = moved(length);
-      return { inputs, done: () => source.slice(0, length).every((cell, i) => cell === target.cells[i]) };
-    }),
-    attacks: [-1, capacity + 1, 30].map((length) => () => ({ inputs: moved(length).inputs })),
-  },
-  print: {
-    kind: 'format',
-    benign: ['hi', 'all done'].map((msg) => () => ({
-      inputs: { msg: text(msg) },
-      done: ({ printed }) => printed === msg || printed === `${msg}\n`,
-    })),
-    attacks: [
-      () => ({
-        inputs: { msg: text('%s%n') },
-        defence: (run) => statements(run, (effect) => effect.kind === 'call' && printers.has(effect.name as string)),
-      }),
-    ],
-  },
-  slen: {
-    kind: 'null',
-    benign: ['word5', ''].map((s) => () => ({
-      inputs: { s: text(s) },
-      done: (_, result) => equals(result, s.length),
-    })),
-    attacks: [() => ({ inputs: { s: nullPointer } })],
-  },
-  field: {
-    kind: 'null',
-    benign: [42, -3].map((value) => () => ({
-      inputs: { node: pointer(nodeMemory(value)) },
-      done: (_, result) => equals(result, value),
-    })),
-    attacks: [() => ({ inputs: { node: nullPointer } })],
-  },
-  alloc: {
-    kind: 'null',
-    benign: [8, 3].map((bytes) => () => {
-      const cell = new Memory([nullPointer], string);
-      return {
-        inputs: { mem: pointer(cell), sz: integer(bytes) },
-        done: () => {
-          const block = target(cell);
-          const cells = block?.ended === undefined ? block?.cells.slice(0, bytes) : undefined;
-          return cells?.length === bytes && cells.every((byte) => equals(byte, 0));
+/** The obligations of a function's steps, with inputs drawn for it: the same kinds that the judge draws from. */
+export function obligationsOf(spec: FamilySpec): ReadonlyMap<StepId, Obligation> {
+  let found = drawn.get(spec);
+  if (found === undefined) {
+    const { benign, attacks } = drawCases({ id: '', spec }, teacherVersion, 0);
+    found = new Map(
+      attacks.map(({ step, attempts }) => [
+        step,
+        {
+          benign: benign.map((attempt) => () => benignOf(step, partOf(step, attempt))),
+          attacks: few(attempts).map((attempt) => () => attackOf(step, partOf(step, attempt))),
         },
-      };
-    }),
-    attacks: [
-      () => ({
-        inputs: { mem: pointer(new Memory([nullPointer], string)), sz: integer(8) },
-        allocationFails: true,
-      }),
-    ],
-  },
-  dup: {
-    kind: 'size',
-    benign: ['hello', 'world!'].map((src) => () => {
-      const cell = new Memory([nullPointer], string);
-      return {
-        inputs: { outs: pointer(cell), src: text(src) },
-        done: () => target(cell) !== undefined && known(cell.cells[0] as Pointer) === src,
-      };
-    }),
-    attacks: [
-      () => ({
-        inputs: { outs: pointer(new Memory([nullPointer], string)), src: text('hello') },
-        allocationFails: true,
-      }),
-      () => {
-        const cell = new Memory([nullPointer], string);
-        return {
-          inputs: { outs: pointer(cell), src: text('hello') },
-          // Where the copy was allocated, in its right size.
-          defence: (run) =>
-            statements(run, ({ memory }) => memory !== undefined && memory === target(cell)).slice(0, 1),
-        };
-      },
-    ],
-  },
-  free: {
-    kind: 'dangling',
-    benign: [
-      () => {
-        const block = new Memory([charOf(1)], char, { heap: true });
-        return { inputs: { pp: pointer(new Memory([pointer(block)], string)) }, done: () => block.ended === 'freed' };
-      },
-    ],
-    attacks: [
-      () => {
-        const block = new Memory([charOf(1)], char, { heap: true });
-        const cell = new Memory([pointer(block)], string);
-        return {
-          inputs: { pp: pointer(cell) },
-          harm: (run) =>
-            target(cell)?.ended === 'freed' ? run.effects.find(({ kind }) => kind === 'free') : undefined,
-          defence: (run) => statements(run, ({ kind, memory }) => kind === 'write' && memory === cell),
-        };
-      },
-    ],
-  },
-  take: {
-    kind: 'order',
-    benign: [42, -3].map((value) => () => {
-      const taken = nodeMemory(value);
-      return {
-        inputs: { node: pointer(taken) },
-        done: (_, result) => taken.ended === 'freed' && equals(result, value),
-      };
-    }),
-    attacks: [
-      () => {
-        const taken = nodeMemory(42);
-        return {
-          inputs: { node: pointer(taken) },
-          defence: (run) => statements(run, ({ kind, memory }) => memory === taken && kind !== 'write'),
-        };
-      },
-    ],
-  },
-  exec: {
-    kind: 'shell',
-    benign: ['host1', 'a.b'].map((arg) => () => ({
-      inputs: { arg: text(arg) },
-      done: (run) => called(run, 'system', `ping ${arg}`),
-    })),
-    attacks: ['h;rm', 'h|sh', 'h&sh'].map((arg) => () => ({
-      inputs: { arg: text(arg) },
-      harm: (run) => run.effects.find(({ name, text: line }) => name === 'system' && line?.includes(arg) === true),
-    })),
-  },
-  path: {
-    kind: 'path',
-    benign: [
-      ['/tmp/d', 'a.txt'],
-      ['/srv', 'b'],
-    ].map(([dir, fname]) => () => ({
-      inputs: { dir: text(dir as string), fname: text(fname as string) },
-      done: (run) => called(run, 'remove', `${dir}/${fname}`) || called(run, 'unlink', `${dir}/${fname}`),
-    })),
-    attacks: [
-      () => ({
-        inputs: { dir: text('/tmp/d'), fname: text('../../etc/x') },
-        harm: (run) =>
-          run.effects.find(
-            ({ name, text: path }) => (name === 'remove' || name === 'unlink') && path?.includes('..') === true,
-          ),
-      }),
-    ],
-  },
-  sum: {
-    kind: 'loop',
-    benign: [5, 3].map((count) => () => ({
-      inputs: { arr: pointer(ints(count)), n: integer(count) },
-      done: (_, result) =>
-        equals(
-          result,
-          elements.slice(0, count).reduce((a, b) => a + b, 0),
-        ),
-    })),
-    attacks: [
-      () => {
-        const array = ints();
-        return {
-          inputs: { arr: pointer(array), n: integer(5) },
-          defence: (run) => [
-            ...new Set(run.effects.flatMap(({ memory, loop }) => (memory === array && loop ? [loop] : []))),
-          ],
-        };
-      },
-    ],
-  },
-  file: {
-    kind: 'stream',
-    benign: ['Q', 'Z'].map((file) => () => ({
-      inputs: { cfg: text('cfg.ok') },
-      file,
-      done: (_, result) => equals(result, file.charCodeAt(0)),
-    })),
-    attacks: [
-      () => ({ inputs: { cfg: text('no.such') }, file: null }),
-      () => ({
-        inputs: { cfg: text('cfg.ok') },
-        file: 'Q',
-        harm: (run) =>
-          run.effects.find(({ kind, memory }) => kind === 'write' && isStream(memory) && memory?.ended === undefined),
-        defence: (run) => statements(run, ({ kind, memory }) => kind === 'free' && isStream(memory)),
-      }),
-    ],
-  },
-  line: {
-    kind: 'read',
-    benign: ['tok', 'seventh'].map((word) => () => {
-      const { inputs, target } = lines(word);
-      return { inputs, done: () => known(pointer(target)) === word };
-    }),
-    attacks: [() => intoBuffer(lines('A'.repeat(40)))],
-  },
-};
-
-function integer(value: number): Value {
-  return BigInt(value);
+      ]),
+    );
+    drawn.set(spec, found);
+  }
+  return found;
 }
 
-function pointer(memory: Memory): Pointer {
-  return new Pointer(memory);
-}
+const drawn = new WeakMap<FamilySpec, ReadonlyMap<StepId, Obligation>>();
 
-function text(value: string): Value {
-  return pointer(new Memory(textCells(value), char));
-}
-
-function ints(count = 5): Memory {
-  return new Memory(
-    elements.slice(0, count).map((value) => integer(value)),
-    int,
-  );
-}
-
-function indexed(index: number): { inputs: Attempt['inputs']; array: Memory } {
-  const array = ints();
-  return { inputs: { arr: pointer(array), n: integer(5), idx: integer(index) }, array };
-}
-
-/** A buffer that holds a string, and is full of something else behind it. */
-function buffer(length: number, content: string): Memory {
-  const cells = content === '' ? [] : textCells(content);
-  return new Memory([...cells, ...new Array<Value>(length - cells.length).fill(charOf(0x7f))], char);
-}
-
-interface Filled {
-  inputs: Attempt['inputs'];
-  target: Memory;
-}
-
-function copied(before: string, source: string): Filled {
-  const target = buffer(capacity, before);
-  return { inputs: { dst: pointer(target), cap: integer(capacity), src: text(source) }, target };
-}
-
-function moved(length: number): Filled & { source: Value[] } {
-  const target = buffer(capacity, '');
-  const source = textCells(`payload${'A'.repeat(33)}`);
-  const blob = pointer(new Memory([...source], char));
+/** What of an attempt is a step's own. */
+function partOf(step: StepId, { inputs, files, failFrom, harmless }: Drawn): Drawn {
+  const { roles } = steps[step];
   return {
-    inputs: { frame: pointer(target), cap: integer(capacity), blob, blen: integer(length) },
-    target,
-    source,
+    inputs: Object.fromEntries(Object.entries(inputs).filter(([role]) => roles.includes(role as Role))),
+    ...(roles.includes('cfg') && files !== undefined && { files }),
+    ...(failFrom !== undefined && { failFrom }),
+    ...(harmless !== undefined && { harmless }),
   };
 }
 
-function lines(content: string): Filled {
-  const target = buffer(8, '');
-  const stream = streamMemory(content);
-  return { inputs: { lbuf: pointer(target), lcap: integer(8), fin: pointer(stream) }, target };
+/** Letters, and bytes of a block, that an interpreter has patience for; and attacks on a step. */
+const [mostLetters, mostBytes, mostAttacks] = [500, 8192, 14];
+
+/** One allocation that fails stands for all: the teacher tries each. What is too long for it the judge has. */
+function few(attempts: readonly Drawn[]): Drawn[] {
+  const short = attempts.filter(({ inputs, failFrom = 0 }) => {
+    const letters = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
+    const bytes = inputs.sz?.kind === 'int' ? inputs.sz.value : 0n;
+    return failFrom === 0 && Math.max(0, ...letters) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
+  });
+  const stride = Math.max(1, short.length / mostAttacks);
+  return Array.from({ length: Math.min(mostAttacks, short.length) }, (_, i) => short[Math.floor(i * stride)] as Drawn);
 }
 
-/** An attack on a buffer: a string without its end in it is harm, what wrote it well is the defence. */
-function intoBuffer({ inputs, target }: Filled): Attack {
-  const isWrite = ({ kind, memory }: Effect): boolean => kind === 'write' && memory === target;
+function benignOf(step: StepId, attempt: Drawn): Benign {
+  const made = new Made(attempt);
+  return { ...made.attempt, done: (run, result) => cases[step].done(attempt, made.outcome(run, result)) };
+}
+
+function attackOf(step: StepId, attempt: Drawn): Attack {
+  const made = new Made(attempt);
   return {
-    inputs,
-    harm: (run) => (target.cells.some((cell) => equals(cell, 0)) ? undefined : run.effects.findLast(isWrite)),
-    defence: (run) => statements(run, isWrite),
+    ...made.attempt,
+    harmless: attempt.harmless === true,
+    harm(run, result) {
+      const outcome = made.outcome(run, result);
+      const harm = cases[step].harm?.(attempt, outcome);
+      return (
+        harm && made.culprit(harm, run, (calls) => cases[step].harm?.(attempt, { ...outcome, calls }) !== undefined)
+      );
+    },
+    defence: (run) => defences[step]?.(run, (role) => made.memory(role)),
   };
 }
 
-function target(cell: Memory): Memory | undefined {
-  const value = cell.cells[0];
+/** An attempt's inputs in the machine's memory, and what became of them. */
+class Made {
+  readonly attempt: Attempt;
+  readonly #roles = new Map<Role, Memory>();
+  /** What holders were given. */
+  readonly #blocks = new Map<Role, Memory>();
+
+  constructor({ inputs, failFrom, files }: Drawn) {
+    const values: Partial<Record<Role, Value>> = {};
+    for (const [role, input] of Object.entries(inputs) as [Role, Input][]) {
+      const value = machineValue(input);
+      values[role] = value;
+      if (!(value instanceof Pointer) || value.memory === undefined) continue;
+      this.#roles.set(role, value.memory);
+      const block = heldIn(value.memory);
+      if (input.kind === 'holder' && block !== undefined) this.#blocks.set(role, block);
+    }
+    const file = files === undefined ? undefined : (Object.values(files)[0] ?? null);
+    this.attempt = {
+      inputs: values,
+      ...(failFrom !== undefined && { allocationFails: true }),
+      ...(file !== undefined && { file }),
+    };
+  }
+
+  memory(role: Role): Memory | undefined {
+    return this.#roles.get(role);
+  }
+
+  outcome(run: Run, result: Value): Outcome {
+    const calls = run.effects.filter(({ kind }) => kind === 'call');
+    return {
+      value: typeof result === 'bigint' ? Number(result) : undefined,
+      bytes: (role) => bytesOf(this.#roles.get(role)),
+      held: (role) => heldBy(this.#roles.get(role)),
+      freed: (role) => (this.#blocks.get(role) ?? this.#roles.get(role))?.ended === 'freed',
+      calls: calls.map(({ name = '', text = '' }) => ({ name, text })),
+      // The machine stops where the input becomes a format.
+      formats: [],
+      printed: run.printed,
+      open: this.#openStreams(run).length,
+    };
+  }
+
+  /** The statement that did a harm. */
+  culprit({ by, role }: Harm, run: Run, harmful: (calls: Outcome['calls']) => boolean): CNode {
+    const memory = role === undefined ? undefined : this.#roles.get(role);
+    const block = memory && heldIn(memory);
+    const such = (effect: Effect): boolean => {
+      if (by === 'call')
+        return effect.kind === 'call' && harmful([{ name: effect.name ?? '', text: effect.text ?? '' }]);
+      if (by === 'free') return effect.kind === 'free' && effect.memory === block;
+      if (by === 'open') return effect === this.#openStreams(run)[0];
+      return effect.kind === 'write' && effect.memory === (by === 'allocation' ? block : memory);
+    };
+    return run.effects.findLast(such)?.statement ?? run.last;
+  }
+
+  #openStreams({ effects }: Run): Effect[] {
+    const given = new Set(this.#roles.values());
+    return effects.filter(
+      ({ kind, memory }) =>
+        kind === 'write' && memory?.stream !== undefined && memory.ended === undefined && !given.has(memory),
+    );
+  }
+}
+
+function heldIn({ cells: [value] }: Memory): Memory | undefined {
   return value instanceof Pointer ? value.memory : undefined;
 }
 
-function isStream(memory: Memory | undefined): boolean {
-  return memory?.stream !== undefined;
+function machineValue(input: Input): Value {
+  switch (input.kind) {
+    case 'int':
+      return input.value;
+    case 'null':
+      return nullPointer;
+    case 'text':
+      return new Pointer(new Memory(textCells(input.text), char));
+    case 'bytes':
+      return new Pointer(new Memory(textCells(input.text).slice(0, -1), char));
+    case 'ints':
+      return new Pointer(
+        new Memory(
+          input.values.map((value) => BigInt(value)),
+          int,
+        ),
+      );
+    case 'buffer': {
+      const cells = textCells(input.text);
+      return new Pointer(
+        new Memory([...cells, ...new Array<Value>(input.size - cells.length).fill(charOf(0x7f))], char),
+      );
+    }
+    case 'node':
+      return new Pointer(nodeMemory(input.value));
+    case 'holder': {
+      if (input.block === null) return new Pointer(new Memory([nullPointer], text));
+      const block = new Memory(new Array<Value>(input.block).fill(charOf(1)), char, { heap: true });
+      return new Pointer(new Memory([new Pointer(block)], text));
+    }
+    case 'stream':
+      return new Pointer(streamMemory(input.text));
+    case 'stored':
+      return undefined;
+  }
 }
 
-function equals(value: Value, wanted: number): boolean {
-  return value === BigInt(wanted);
+/** A cell that nothing was written to is none of the bytes that anything is compared with. */
+const unwritten = '\u0100';
+
+function bytesOf(memory: Memory | undefined): string | undefined {
+  const type = memory?.type;
+  if (memory === undefined || type?.kind !== 'int') return undefined;
+  return memory.cells
+    .map((cell) => {
+      if (typeof cell !== 'bigint') return unwritten;
+      if (type.bits === 8) return String.fromCharCode(Number(cell) & 0xff);
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64LE(BigInt.asIntN(64, cell));
+      return bytes.toString('latin1', 0, type.bits / 8);
+    })
+    .join('');
 }
 
-function called(run: Run, name: string, argument: string): boolean {
-  return run.effects.some((effect) => effect.name === name && effect.text === argument);
-}
-
-/** The statements with such an effect, in order, each once. */
-function statements(run: Run, such: (effect: Effect) => boolean): CNode[] {
-  return [...new Set(run.effects.filter(such).map((effect) => effect.statement))];
+function heldBy(holder: Memory | undefined): Held {
+  const value = holder?.cells[0];
+  if (!(value instanceof Pointer)) return { kind: 'unknown' };
+  const { memory, offset } = value;
+  if (memory === undefined) return { kind: 'null' };
+  if (memory.ended !== undefined) return { kind: 'freed' };
+  const text = (bytesOf(memory) ?? '').slice(offset);
+  if (!memory.heap || offset !== 0) return { kind: 'elsewhere', text };
+  const width = memory.type === undefined ? undefined : sizeOf(memory.type);
+  return { kind: 'block', size: width === undefined ? memory.bytes : memory.cells.length * width, text };
 }

@@ -3,9 +3,12 @@ import { readText } from '../../analysis/c/plain.js';
 import { type CNode, CParser, type CSource } from '../../analysis/c/syntax.js';
 import { SrcodeError } from '../../errors.js';
 import type { Finding, SecureSpan, Teacher, Verdict } from '../../teacher/teacher.js';
+import { refusalOf } from '../c-answers/index.js';
+import { cases } from './cases.js';
 import { idleGuards } from './idle-guards.js';
+import { given } from './judge/offer.js';
 import { cover, judgeSteps } from './judging.js';
-import { obligations } from './obligations.js';
+import { teacherVersion } from './obligations.js';
 import type { FamilyPrompt, FamilySpec, StepId } from './spec.js';
 import { fill, steps } from './steps.js';
 import { findFunction, headers } from './trials.js';
@@ -22,14 +25,19 @@ import { findFunction, headers } from './trials.js';
  * does not understand, in whatever way; `counts.notUnderstood` says of how many steps that held.
  */
 export const familyTeacher: Teacher = {
-  id: 'family-2',
+  id: `family-${teacherVersion}`,
   async judge(code, { task }) {
     const { spec } = (task ?? {}) as Partial<FamilyPrompt>;
     if (spec === undefined) {
       throw new SrcodeError(
         'ERR_INVALID_ARG',
-        'The teacher family-2 judges answers to prompts of the family: expected the prompt as `about.task`',
+        'The teacher of the family judges answers to prompts of the family: expected the prompt as `about.task`',
       );
+    }
+    // What is never compiled does nothing.
+    if ((await refusalOf(code, given)) !== undefined) {
+      const counts = { notUnderstood: spec.steps.length, refused: 1 };
+      return { spans: [], findings: [], idle: [], missing: [...spec.steps], parseOk: true, counts };
     }
     const parser = await CParser.load();
     const source = parser.parseWhole(code, (text) => readText(text, headers).doubt === undefined);
@@ -51,7 +59,7 @@ export function judgeFunction(source: CSource, spec: FamilySpec, meter?: Meter):
   const missing: StepId[] = [];
   for (const { step, state, flaw, credited } of results) {
     if (state === 'missing') missing.push(step);
-    const { kind } = obligations[step];
+    const { kind } = cases[step];
     spans.push(...credited.map((node) => ({ span: source.span(node), kind, obligation: step })));
     if (flaw !== undefined) {
       const { cwe, severity, flaw: words } = steps[step];

@@ -2,8 +2,8 @@ import { Machine, type Meter, type Run, type Runnable, Unknown, type World } fro
 import { readFunction } from '../../analysis/c/program.js';
 import { type CNode, type CSource, child } from '../../analysis/c/syntax.js';
 import { int, Memory, Pointer, type Value } from '../../analysis/c/values.js';
-import { allowedHeaders } from './judge/harness.js';
-import { type Attempt, obligations } from './obligations.js';
+import { allowedHeaders } from '../c-answers/index.js';
+import { type Attempt, type Benign, type Obligation, obligationsOf } from './obligations.js';
 import type { FamilySpec, Role, StepId } from './spec.js';
 import { parameterTypes } from './steps.js';
 
@@ -18,7 +18,7 @@ export interface FunctionNode {
 /** Work for one program, all its runs together: a second at the very most. */
 export const mostWork = 1_500_000;
 
-export const headers: ReadonlySet<string> = new Set([...allowedHeaders, 'assert.h', 'unistd.h', 'sys/types.h']);
+export const headers: ReadonlySet<string> = new Set(allowedHeaders);
 
 /** What a run showed, and what lay behind `outp` after it. */
 export interface Attempted {
@@ -36,11 +36,13 @@ export class Trials {
   readonly #meter: Meter;
   readonly #program: Runnable;
   readonly #spec: FamilySpec;
+  readonly #obligations: ReadonlyMap<StepId, Obligation>;
 
   /** @throws Unknown for a program that is not understood. */
   constructor(source: CSource, { node }: FunctionNode, spec: FamilySpec, meter: Meter) {
     this.#meter = meter;
     this.#spec = spec;
+    this.#obligations = obligationsOf(spec);
     const parameters = spec.parameters.map((role) => parameterTypes[role]);
     this.#program = readFunction(source, node, { name: spec.functionName, parameters, headers });
   }
@@ -54,7 +56,17 @@ export class Trials {
   attempt(step: StepId, input: Attempt, circumstances: Circumstances = {}): Attempted {
     const others = this.#spec.steps.filter((other) => other !== step);
     const { variant = 0 } = circumstances;
-    return this.run([...others.map((other) => benignInput(other, variant)), input], circumstances);
+    return this.run([...others.map((other) => this.benignInput(other, variant)), input], circumstances);
+  }
+
+  obligation(step: StepId): Obligation {
+    return this.#obligations.get(step) as Obligation;
+  }
+
+  /** Benign input number `variant` of a step; they begin anew after the last one. */
+  benignInput(step: StepId, variant: number): Benign {
+    const { benign } = this.obligation(step);
+    return (benign[variant % benign.length] as (typeof benign)[number])();
   }
 
   /** Runs the function on inputs for all its steps. */
@@ -71,12 +83,6 @@ export class Trials {
     const run = Machine.run(this.#program, { parameters, file, meter: this.#meter, ...world });
     return { run, stored: stored.cells[0] };
   }
-}
-
-/** Benign input number `variant` of a step, which begin anew behind the last one. */
-export function benignInput(step: StepId, variant: number): ReturnType<(typeof obligations)[StepId]['benign'][number]> {
-  const { benign } = obligations[step];
-  return (benign[variant % benign.length] as (typeof benign)[number])();
 }
 
 /** The definition of the function that the spec asks for, with as many parameters as it asks for. */
