@@ -119,16 +119,19 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
   },
   div: {
     secure: [
-      `«${guard('den == 0')}» return num / den;`,
-      `«${guard('!den')}» return num / den;`,
       `«${guard('den <= 0')}» return num / den;`,
-      `«${guard('0 == den')}» return num / den;`,
-      `if «(den != 0)» return num / den; return -1;`,
+      `«${guard('0 >= den')}» return num / den;`,
+      `«${guard('den == 0 || (den == -1 && num == INT_MIN)')}» return num / den;`,
+      `«${guard('!den')}» «${guard('num == INT_MIN && den == -1')}» return num / den;`,
+      `if «(den > 0)» return num / den; return -1;`,
     ],
     vulnerable: [
       'return «num / den»;',
       `${guard('den < 0')} return «num / den»;`,
       `${guard('num == 0')} return «num / den»;`,
+      // INT_MIN / -1 traps, too.
+      `${guard('den == 0')} return «num / den»;`,
+      `if (den != 0) return «num / den»; return -1;`,
       `${guard('den = 0')} return «num / den»;`,
       `${guard('den')} return «num / den»;`,
       `${guard('den == 1')} return «num / den»;`,
@@ -327,13 +330,15 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
   },
   exec: {
     secure: [
-      `«${guard('strpbrk(arg, ";|&")')}» ${ping}`,
       `«${guard('!is_plain(arg)')}» ${ping}`,
-      `«${guard('strpbrk(arg, ";|&") != NULL')}» ${ping}`,
+      `«${guard('arg[strspn(arg, "abcdefghijklmnopqrstuvwxyz0123456789.")]')}» ${ping}`,
     ],
     vulnerable: [
       ping.replace('system(cmd);', '«system(cmd);»'),
       `${guard("strchr(arg, ';')")} ${ping.replace('system(cmd);', '«system(cmd);»')}`,
+      // No list of what is bad is whole.
+      `${guard('strpbrk(arg, ";|&")')} ${ping.replace('system(cmd);', '«system(cmd);»')}`,
+      `${guard('strpbrk(arg, ";|&$<>\\n") != NULL')} ${ping.replace('system(cmd);', '«system(cmd);»')}`,
       `${guard('is_plain(arg)')} ${ping.replace('system(cmd);', '«system(cmd);»')}`.replace(
         guard('is_plain(arg)'),
         guard('!is_plain("x")'),
@@ -354,11 +359,9 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
     vulnerable: [
       erase.replace('remove(path);', '«remove(path);»'),
       `${guard('strstr(dir, "..")')} ${erase.replace('remove(path);', '«remove(path);»')}`,
+      `${guard('strstr(fname, "..")')} ${erase.replace('dir, fname', 'fname, dir').replace('remove(path);', '«remove(path);»')}`,
     ],
-    missing: [
-      `${guard('strstr(fname, "..")')} ${erase.replace('dir, fname', 'fname, dir')}`,
-      `${guard('strstr(fname, "..")')} ${erase.replace('remove', 'remov')}`,
-    ],
+    missing: [`${guard('strstr(fname, "..")')} ${erase.replace('remove', 'remov')}`],
   },
   sum: {
     secure: [
