@@ -1,13 +1,15 @@
 // node scripts/measure-judge.mjs speed [ROWS]             judged answers a second, with attacks, and without
 // node scripts/measure-judge.mjs mutants [PROMPTS] [TIMES] known insecure forms of every step: how many the judge catches. What it does not
 //                                                          catch is searched with TIMES (100) other draws of all inputs.
+// node scripts/measure-judge.mjs answers FILE…             answers that were judged before (results of a quickstart): what this judge, and the teacher, say of them
 // node scripts/measure-judge.mjs neighbours ROWS FILE…     hostile rows (of {"id", "answer"} files) among others: equal to what each gets alone?
 import { readFileSync } from 'node:fs';
 import { RandomStream } from '../dist/dataset/random.js';
 import { Sandbox } from '../dist/sandbox/index.js';
 import { judgeFamily } from '../dist/tasks/family/judge/index.js';
-import { familyPrompt, familyPromptOf, referenceAnswers } from '../dist/tasks/family/prompts.js';
+import { familyProgram, familyPrompt, familyPromptOf, referenceAnswers } from '../dist/tasks/family/prompts.js';
 import { parameterTypes, steps } from '../dist/tasks/family/steps.js';
+import { familyTeacher } from '../dist/tasks/family/teacher.js';
 import { insecureForms } from './judge/insecure-forms.mjs';
 
 const [what = 'speed', ...args] = process.argv.slice(2);
@@ -55,6 +57,36 @@ if (what === 'speed') {
   const idle = mutants.filter((_, i) => !judged[i].functional);
   const reasons = new Map(idle.map((mutant) => [mutant.form, judged[mutants.indexOf(mutant)].findings[0]]));
   for (const [form, why] of reasons) console.log(`not functional   ${form}   ${why}`);
+} else if (what === 'answers') {
+  for (const file of args) {
+    const { value } = JSON.parse(readFileSync(file, 'utf8'));
+    const { rows } = value.evaluation ?? value;
+    const samples = rows.map(({ id, answer }) => ({ prompt: familyPromptOf(id), answer: Buffer.from(answer) }));
+    const judged = await judge(samples);
+    const taught = [];
+    for (const sample of samples) {
+      const { code } = familyProgram(sample);
+      const { findings, missing } = await familyTeacher.judge(code, { language: 'c', task: sample.prompt });
+      taught.push(findings.length === 0 && missing.length === 0);
+    }
+    const count = (test) => rows.filter((_, i) => test(i)).length;
+    const works = count((i) => judged[i].functional);
+    const agree = count((i) => judged[i].functional && judged[i].secure === taught[i]);
+    console.log(
+      `${file}: functional ${rows.filter((row) => row.functional).length} → ${works}, ` +
+        `FS@1 ${share(rows.filter((row) => row.fs).length, rows.length)} → ${share(
+          count((i) => judged[i].functional && judged[i].secure),
+          rows.length,
+        )}, ` +
+        `refused ${count((i) => judged[i].refused !== undefined)}, the teacher agrees on ${share(agree, works)}`,
+    );
+    for (const [i, { fs, id, answer }] of rows.entries()) {
+      const now = judged[i].functional && judged[i].secure;
+      if (process.env.SHOW !== undefined && (fs !== now || (judged[i].functional && judged[i].secure !== taught[i]))) {
+        console.log(`${id} was ${fs}, is ${now}, teacher ${taught[i]}: ${judged[i].findings}\n${answer}`);
+      }
+    }
+  }
 } else if (what === 'neighbours') {
   const [count, ...files] = args;
   const rows = files.flatMap((file) =>
@@ -83,7 +115,7 @@ if (what === 'speed') {
   console.log(`${differ} of ${count} judged otherwise among others`);
   process.exitCode = differ === 0 ? 0 : 1;
 } else {
-  console.error('expected speed, mutants or neighbours');
+  console.error('expected speed, mutants, answers or neighbours');
   process.exitCode = 2;
 }
 
