@@ -1,4 +1,5 @@
 import { lexemes } from '../analysis/lexemes.js';
+import { lineFeeds } from '../analysis/syntax/bytes.js';
 import { replaceInvalid } from '../utf8.js';
 import type { CodeLanguage, Span } from './teacher.js';
 import { type Shown, shownCode } from './visible.js';
@@ -19,7 +20,7 @@ export class QuotedProgram {
   readonly #comments: readonly Span[];
 
   constructor(code: Uint8Array, language: CodeLanguage) {
-    this.#bytes = Buffer.from(replaceInvalid(code)).toString('latin1');
+    this.#bytes = lineFeeds(Buffer.from(replaceInvalid(code)).toString('latin1'));
     this.#shown = shownCode(code, language);
     const { text } = this.#shown;
     this.#lines = new Int32Array(text.length);

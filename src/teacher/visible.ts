@@ -1,10 +1,11 @@
 import { type Lexeme, lexemes } from '../analysis/lexemes.js';
+import { lineFeeds } from '../analysis/syntax/bytes.js';
 import { replaceInvalid } from '../utf8.js';
 import type { CodeLanguage } from './teacher.js';
 
 /** Code as it is shown to a model, with the way back to its bytes. */
 export interface Shown {
-  /** What a compiler would not see as a reader does stands as `⟦U+202E⟧`, a byte of no character as `⟦0xFF⟧`. Lines end in `\n` alone. */
+  /** What a compiler would not see as a reader does stands as `⟦U+202E⟧`, a byte of no character as `⟦0xFF⟧`. Lines end in `\n` alone, and where they end for a compiler. */
   text: string;
   /** The bytes [start, end) of the character that each UTF-16 unit of the text stands for. */
   starts: Int32Array;
@@ -18,7 +19,7 @@ export interface Shown {
  */
 export function shownCode(code: Uint8Array, language: CodeLanguage): Shown {
   const valid = Buffer.from(replaceInvalid(code));
-  const quiet = lexemes(valid.toString('latin1'), language).filter(isQuiet);
+  const quiet = lexemes(lineFeeds(valid.toString('latin1')), language).filter(isQuiet);
   const text = valid.toString('utf8');
   const mixed = mixedLetters(text);
   const parts: string[] = [];
@@ -32,8 +33,10 @@ export function shownCode(code: Uint8Array, language: CodeLanguage): Shown {
     const part =
       char === '?' && code[byte] !== 0x3f
         ? `⟦0x${(code[byte] as number).toString(16).toUpperCase()}⟧`
-        : char === '\r' && text[unit + 1] === '\n'
-          ? ''
+        : char === '\r'
+          ? text[unit + 1] === '\n'
+            ? ''
+            : '\n'
           : plain
             ? shownCharacter(char)
             : escaped(char);
@@ -50,7 +53,7 @@ export function shownCode(code: Uint8Array, language: CodeLanguage): Shown {
 
 /** Prose, with what is invisible in it shown. */
 export function shownText(text: string): string {
-  return [...text.replaceAll('\r\n', '\n')].map(shownCharacter).join('');
+  return [...lineFeeds(text).replaceAll('\r\n', '\n')].map(shownCharacter).join('');
 }
 
 const accented = /^[A-Za-z]\p{M}+$/u;
@@ -70,7 +73,7 @@ const hidden = /[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800⟦⟧]/u;
 /** Where letters of other scripts stand in words with ASCII letters. */
 function mixedLetters(text: string): Set<number> {
   const places = new Set<number>();
-  for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{M}_]*[^\p{ASCII}\s][\p{L}\p{N}\p{M}_]*/gu)) {
+  for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{M}_]+/gu)) {
     if (!/[A-Za-z]/.test(word)) continue;
     for (const letter of word.matchAll(/[\p{L}\p{N}]/gu))
       if (!/[\p{Script=Latin}\p{ASCII}]/u.test(letter[0])) places.add(index + letter.index);

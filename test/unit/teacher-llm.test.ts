@@ -110,7 +110,7 @@ describe('code as it is shown', () => {
     ['nothing wide', 'check\u200b(n); "\ufeff\u00ad"', 'check⟦U+200B⟧(n); "⟦U+FEFF⟧⟦U+00AD⟧"'],
     ['control characters', 'a\0b;\x1b[2J "\x7f\x9b"\f', 'a⟦U+0000⟧b;⟦U+001B⟧[2J "⟦U+007F⟧⟦U+009B⟧"⟦U+000C⟧'],
     ['tags', '// \u{e0041}\u{e007f}', '// ⟦U+E0041⟧⟦U+E007F⟧'],
-    ['ends of lines that are none', '// a\rb\u2028c\u0085d\v', '// a⟦U+000D⟧b⟦U+2028⟧c⟦U+0085⟧d⟦U+000B⟧'],
+    ['ends of lines that are none', '// b\u2028c\u0085d\v', '// b⟦U+2028⟧c⟦U+0085⟧d⟦U+000B⟧'],
     [
       'letters like others',
       'int é, ı, сору; "аdmin" "мир" "née"',
@@ -125,7 +125,7 @@ describe('code as it is shown', () => {
   });
 
   test('breaks lines where a compiler does', () => {
-    expect(shown('a;\r\nb;\rc;\n\n')).toBe('1| a;\n2| b;⟦U+000D⟧c;\n3| \n4| ');
+    expect(shown('a;\r\nb; //\rç;\n\n')).toBe('1| a;\n2| b; //\n3| ç;\n4| \n5| ');
   });
 
   test('is quoted as it is shown, and marks the bytes that stand there', () => {
