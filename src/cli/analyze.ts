@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import type { Analyser, Analysis, Language } from '../analysis/analyser.js';
@@ -9,7 +9,7 @@ import { assignmentLayer } from '../config/layers.js';
 import { resolveConfig } from '../config/resolve.js';
 import { teacherSchema } from '../config/teacher.js';
 import { SrcodeError } from '../errors.js';
-import { io } from '../files.js';
+import { io, readInput } from '../files.js';
 import { Phases } from '../phases.js';
 import { markedTokens } from '../reward/marked-tokens.js';
 import { Journal } from '../run/journal.js';
@@ -202,7 +202,7 @@ async function analyzeAll(
         signal,
         async ([file, language], signal): Promise<Report> => {
           signal.throwIfAborted();
-          const code = io('read', file, () => readFileSync(file));
+          const code = readInput(file);
           const judged = await teacher.judge(code, { language }, { signal, phases });
           const report = reportOf(file, code, judged, tokenizer);
           if (judged.counts?.unanswered) report.failures = { teacher: judged.missing.join('; ') };
