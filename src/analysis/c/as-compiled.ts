@@ -6,7 +6,8 @@ import { DirectiveReader, evenLines, ordinary } from './preprocessor.js';
  */
 export function asCompiled(text: string, language: 'c' | 'cpp'): string {
   const even = evenLines(text);
-  if (!/\bif|R"/.test(even)) return even;
+  const directs = (even.includes('#') || even.includes('%:')) && even.includes('if');
+  if (!directs && !even.includes('R"')) return even;
   const reader = new DirectiveReader(even, language);
   const spans = untaken(reader);
   const raws = language === 'c' ? reader.raws : [];
@@ -17,9 +18,14 @@ export function asCompiled(text: string, language: 'c' | 'cpp'): string {
     const said = ordinary(reader.text.slice(start, end).replace(/[\r\n]/g, ' '));
     for (let i = 0; i < said.length; i++) out.writeUInt16LE(said.charCodeAt(i), 2 * (at[start + i] as number));
   }
-  for (const [start, end] of spans)
-    for (let i = at[start] as number; i < (at[end] as number); i++)
+  // They lie in each other, as branches do.
+  let done = 0;
+  for (const [start, end] of spans.toSorted(([a], [b]) => a - b)) {
+    const last = at[end] as number;
+    for (let i = Math.max(done, at[start] as number); i < last; i++)
       if (!/[\r\n]/.test(even[i] as string)) out.writeUInt16LE(0x20, 2 * i);
+    done = Math.max(done, last);
+  }
   return out.toString('utf16le');
 }
 
