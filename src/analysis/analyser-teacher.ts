@@ -26,7 +26,8 @@ export function analyserTeacher(analyser: Analyser): Teacher {
         throw new SrcodeError('ERR_UNSUPPORTED', `${name} reads ${languages.join(', ')}, not ${language}`);
       const { findings, failure } = await analysisOf({ code, language, phases }, signal);
       const counts = { [`${name}-failed`]: Number(failure !== undefined) };
-      return { findings, spans: [], idle: [], missing: [], parseOk: true, counts };
+      const silent = failure === undefined ? {} : { silent: true as const };
+      return { findings, spans: [], idle: [], missing: [], parseOk: true, counts, ...silent };
     },
   };
 }

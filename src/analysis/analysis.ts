@@ -31,7 +31,7 @@ export interface EngineCost {
 }
 
 /** Changes whenever what the engine says of some code may change: part of every cached verdict's key. */
-export const engineId = 'embedded-4';
+export const engineId = 'embedded-5';
 
 interface Judgement extends Judged {
   source: Source;

@@ -38,6 +38,9 @@ export const embeddedTeacher: Teacher = {
     // Code that the engine cannot judge must not be better off than code that it finds a flaw in.
     return outcome.failure === undefined
       ? { findings: outcome.findings, spans: outcome.spans, parseOk: outcome.parseOk, idle: outcome.idle, missing: [] }
-      : { findings: [], spans: [], parseOk: false, idle: [], missing: [outcome.failure], counts: { unanswered: 1 } };
+      : {
+          ...{ findings: [], spans: [], parseOk: false, idle: [], missing: [outcome.failure] },
+          ...{ silent: true, counts: { unanswered: 1 } },
+        };
   },
 };

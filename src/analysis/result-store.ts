@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { io, makeFolder } from '../files.js';
+import { io, makeFolder, readInput } from '../files.js';
 import type { Phases } from '../phases.js';
 import type { Teacher, Verdict } from '../teacher/teacher.js';
 import type { Analyser, Analysis } from './analyser.js';
@@ -32,7 +32,8 @@ export class ResultStore<T> {
       makeFolder(dirname(path));
       // Whole or not at all; two processes that write it write the same.
       const beside = `${path}.${process.pid}`;
-      writeFileSync(beside, json);
+      rmSync(beside, { force: true });
+      writeFileSync(beside, json, { flag: 'wx' });
       renameSync(beside, path);
     });
   }
@@ -40,7 +41,7 @@ export class ResultStore<T> {
   #read(key: string): string | undefined {
     if (this.#folder === undefined) return undefined;
     try {
-      const json = readFileSync(this.#path(this.#folder, key), 'utf8');
+      const json = readInput(this.#path(this.#folder, key)).toString('utf8');
       JSON.parse(json);
       return json;
     } catch {

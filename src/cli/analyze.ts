@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import pc from 'picocolors';
 import type { Argv, CommandModule } from 'yargs';
 import type { Analyser, Analysis, Language } from '../analysis/analyser.js';
 import { type AnalyserName, analyserNames } from '../analysis/external/names.js';
@@ -10,11 +9,12 @@ import { assignmentLayer } from '../config/layers.js';
 import { resolveConfig } from '../config/resolve.js';
 import { teacherSchema } from '../config/teacher.js';
 import { SrcodeError } from '../errors.js';
-import { io } from '../files.js';
+import { io, readInput } from '../files.js';
 import { Phases } from '../phases.js';
 import { markedTokens } from '../reward/marked-tokens.js';
 import { Journal } from '../run/journal.js';
 import type { Cwe, Severity, Verdict } from '../teacher/teacher.js';
+import { paintOf } from '../terminal.js';
 import { tokenTexts } from '../tokenizer/token-texts.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { runCommand } from './command.js';
@@ -202,7 +202,7 @@ async function analyzeAll(
         signal,
         async ([file, language], signal): Promise<Report> => {
           signal.throwIfAborted();
-          const code = io('read', file, () => readFileSync(file));
+          const code = readInput(file);
           const judged = await teacher.judge(code, { language }, { signal, phases });
           const report = reportOf(file, code, judged, tokenizer);
           if (judged.counts?.unanswered) report.failures = { teacher: judged.missing.join('; ') };
@@ -314,6 +314,7 @@ function lineAt(code: Uint8Array, byte: number): number {
   return line;
 }
 
+const pc = paintOf();
 const colours = { high: pc.red, medium: pc.yellow, low: pc.cyan } as const;
 
 /** The code with what was found under its lines, and the credited parts in green. */

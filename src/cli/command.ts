@@ -1,5 +1,6 @@
 import { SrcodeError } from '../errors.js';
 import { Progress } from '../run/progress.js';
+import { printable, printableJson } from '../terminal.js';
 
 export interface CommandContext {
   /** Aborted by the first Ctrl-C (or SIGTERM); the second one ends the process at once. */
@@ -36,8 +37,8 @@ export async function runCommand<T>(
   try {
     const result = await work({ signal: abort.signal, progress });
     progress.done();
-    const text = json ? JSON.stringify(result) : print(result);
-    if (text !== undefined) process.stdout.write(`${text}\n`);
+    const text = json ? printableJson(result) : print(result);
+    if (text !== undefined) process.stdout.write(json ? `${text}\n` : printable(`${text}\n`));
     const failure = verdict(result);
     // With --json the result itself says what failed: stdout stays one value.
     if (failure !== undefined) process.exitCode = json ? exitCodes.failed : report(failure, false, progress);
@@ -58,10 +59,10 @@ export function lastGiven<T>(value: T | T[]): T {
 export function report(error: unknown, json: boolean, progress: Progress = new Progress()): number {
   const { name, code, message, stack } = describe(error);
   const interrupted = name === 'AbortError' || code === 'ABORT_ERR';
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  if (json) process.stdout.write(`${printableJson({ error: { code, message } })}\n`);
   else if (interrupted) progress.note(message);
   else progress.note(`${message}${known(error) ? '' : ' (an unexpected error; SRCODE_DEBUG=1 shows where)'}`, 'error');
-  if (process.env.SRCODE_DEBUG) process.stderr.write(`${stack}\n`);
+  if (process.env.SRCODE_DEBUG) process.stderr.write(printable(`${stack}\n`));
   if (interrupted) return exitCodes.interrupted;
   return code === 'ERR_CONFIG' || code === 'ERR_USAGE' ? exitCodes.usage : exitCodes.failed;
 }

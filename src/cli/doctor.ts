@@ -1,7 +1,9 @@
-import pc from 'picocolors';
 import type { Argv, CommandModule } from 'yargs';
 import type { Part } from '../doctor/doctor.js';
+import { paintOf } from '../terminal.js';
 import { runCommand } from './command.js';
+
+const pc = paintOf();
 
 interface DoctorArgs {
   json?: boolean | undefined;

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
 import type { Argv, CommandModule } from 'yargs';
 import { SrcodeError } from '../errors.js';
 import { runCommand } from './command.js';
@@ -50,7 +51,7 @@ export const generateCommand: CommandModule<unknown, GenerateArgs> = {
         const { Model } = await import('../native/model.js');
         const { Tokenizer } = await import('../tokenizer/index.js');
         const { checkVocabulary } = await import('../training/setup.js');
-        const prompt = args.prompt ?? readFileSync(0, 'utf8');
+        const prompt = args.prompt ?? (await textOf(addAbortSignal(signal, process.stdin)));
         const tokenizer = await Tokenizer.load(args.model);
         using model = await Model.load(args.model, args.threads > 0 ? { threads: args.threads } : {});
         checkVocabulary(model, tokenizer, args.model);

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { isMap, isScalar, LineCounter, type Node, parse, parseDocument } from 'yaml';
 import { SrcodeError } from '../errors.js';
+import { readInput } from '../files.js';
 
 type Path = readonly PropertyKey[];
 export type Tree = { [key: string]: unknown };
@@ -107,7 +107,7 @@ function withoutUndefined(values: Tree): Tree {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readInput(file).toString('utf8');
   } catch (cause) {
     throw new SrcodeError('ERR_CONFIG', `Cannot read the config file ${file}: ${(cause as Error).message}`, { cause });
   }

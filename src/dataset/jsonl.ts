@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { z } from 'zod';
 import { SrcodeError } from '../errors.js';
-import { ioError } from '../files.js';
+import { checkInput, ioError } from '../files.js';
 import { quoteBigIntegers } from './big-integers.js';
 
 export interface JsonlRow<T> {
@@ -92,6 +92,7 @@ async function* readLines(
     length = 0;
     return { line: line++, bytes };
   };
+  checkInput(path, 'read the data file');
   try {
     for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
       let start = 0;

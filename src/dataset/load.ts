@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { SrcodeError } from '../errors.js';
-import { ioError } from '../files.js';
+import { checkInput, ioError } from '../files.js';
 import { Counts } from './counts.js';
 import type { FunctionPair, Language } from './function-pair.js';
 import { type JsonlOptions, type JsonlRow, readJsonl } from './jsonl.js';
@@ -293,6 +293,7 @@ function wrongFormat(path: string, format: DataFormat, expected: string): Srcode
 }
 
 async function readText(path: string, signal: AbortSignal | undefined): Promise<string> {
+  checkInput(path, 'read the data file');
   let bytes: Buffer;
   try {
     bytes = await readFile(path, { signal });

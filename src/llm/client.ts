@@ -92,7 +92,7 @@ export class LlmClient {
    * @throws ERR_LLM when the endpoint refuses or keeps failing, ERR_BUDGET when the budget is used up, the signal's reason when it aborts.
    */
   async ask<T>(question: Question<T>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Answered<T>> {
-    const { $schema: _, ...jsonSchema } = z.toJSONSchema(question.schema, { io: 'input' });
+    const jsonSchema = strictSchema(question.schema);
     const asked: Message[] = [
       { role: 'system', content: question.system },
       { role: 'user', content: question.user },
@@ -242,6 +242,16 @@ export class LlmClient {
     const times = tries > 1 ? ` (${tries} times)` : '';
     return new SrcodeError('ERR_LLM', `Asked ${this.#url}, received ${safe}${times}. ${remedy}`);
   }
+}
+
+/** The schema as servers enforce it: every property is required, and none has a default. */
+function strictSchema(schema: z.ZodType): object {
+  const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.default;
+    },
+  });
+  return jsonSchema;
 }
 
 interface ChatRequest {

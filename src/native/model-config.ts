@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SrcodeError } from '../errors.js';
+import { readJsonText } from '../json-file.js';
 
 /** The decoder's shape: Llama, or Qwen2 (biases on q, k, v). Lengths are in tokens. */
 export interface ModelConfig {
@@ -145,7 +146,7 @@ function readEos(dir: string): number[] {
 function parse<T extends z.ZodType>(file: string, schema: T): z.output<T> {
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(readJsonText(file));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new SrcodeError('ERR_FILE_FORMAT', `${file}: ${why}. Is this a Hugging Face model folder?`, { cause: error });

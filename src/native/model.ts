@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { tinyModelDir } from '../assets.js';
 import { SrcodeError } from '../errors.js';
-import { io, makeFolder } from '../files.js';
+import { checkFolder, checkOwnFiles, io, makeFolder, readInput, writeOwn } from '../files.js';
+import { readJsonText } from '../json-file.js';
 import { callNative, loadAddon, type NativeAdapterSpec, type NativeConfig, type NativeModel } from './addon.js';
 import { hfFiles, type ModelConfig, readModelConfig } from './model-config.js';
 import { type OptimizerOptions, Trainer } from './trainer.js';
@@ -131,6 +132,7 @@ export class Model implements Disposable {
         `${folder}: no such folder; expected a Hugging Face model folder or 'tiny'`,
       );
     }
+    checkFolder(folder, modelFiles);
     const config = readModelConfig(folder);
     const dtype = options.dtype ?? 'bf16';
     const native = await callNative(() => loadAddon().loadModel(nativeConfig(config, dtype), folder, device(options)));
@@ -184,7 +186,8 @@ export class Model implements Disposable {
   async save(dir: string): Promise<void> {
     io('write', dir, () => {
       makeFolder(dir);
-      for (const [name, text] of Object.entries(hfFiles(this.config, this.dtype))) writeFileSync(join(dir, name), text);
+      for (const [name, text] of Object.entries(hfFiles(this.config, this.dtype))) writeOwn(join(dir, name), text);
+      checkOwnFiles(dir, ['model.safetensors']);
     });
     await callNative(() => this.#native.save(dir));
   }
@@ -290,6 +293,7 @@ export class Adapters {
    * @throws SrcodeError `ERR_UNSUPPORTED` for what is not plain LoRA on linear layers.
    */
   async load(name: string, dir: string): Promise<void> {
+    checkFolder(dir, modelFiles);
     const spec = readAdapterConfig(dir);
     await callNative(() => this.#native.loadAdapter(name, spec, dir));
     this.#specs.set(name, spec);
@@ -300,7 +304,8 @@ export class Adapters {
     const spec = this.#spec(name);
     io('write', dir, () => {
       makeFolder(dir);
-      writeFileSync(join(dir, 'adapter_config.json'), adapterConfig(spec));
+      writeOwn(join(dir, 'adapter_config.json'), adapterConfig(spec));
+      checkOwnFiles(dir, ['adapter_model.safetensors', 'heads.safetensors']);
     });
     await callNative(() => this.#native.saveAdapter(name, dir));
   }
@@ -316,6 +321,9 @@ export class Adapters {
     return spec;
   }
 }
+
+/** What is read of a model's folder. */
+const modelFiles = /\.(?:json|safetensors)$/;
 
 const peftConfig = z.looseObject({
   peft_type: z.literal('LORA'),
@@ -336,7 +344,7 @@ function readAdapterConfig(dir: string): NativeAdapterSpec {
   const file = join(dir, 'adapter_config.json');
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(readJsonText(file));
   } catch (error) {
     throw new SrcodeError(
       'ERR_FILE_FORMAT',
@@ -378,7 +386,7 @@ function readAdapterConfig(dir: string): NativeAdapterSpec {
 /** The tensor names in a heads file; the native reader checks everything else about it. */
 function headsOf(file: string): string[] {
   if (!existsSync(file)) return [];
-  const bytes = readFileSync(file);
+  const bytes = readInput(file);
   try {
     const length = Number(bytes.readBigUInt64LE(0));
     return Object.keys(JSON.parse(bytes.subarray(8, 8 + length).toString('utf8')));

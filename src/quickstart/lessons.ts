@@ -1,8 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { toPreferenceExample } from '../dataset/index.js';
 import type { Estimate } from '../evaluation/estimate.js';
 import { bootstrapMean, rate } from '../evaluation/statistics.js';
-import { io } from '../files.js';
+import { writeOwn } from '../files.js';
 import type { Model } from '../native/model.js';
 import type { RewardModelResult } from '../report/data.js';
 import { detectionPair, type FamilyPrompt, preferencePair, repairRow, replayRow } from '../tasks/family/index.js';
@@ -168,7 +167,7 @@ function templated(prompt: string): string {
 }
 
 function writeRows(file: string, rows: readonly object[]): void {
-  io('write', file, () => writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join('')));
+  writeOwn(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }
 
 function range(n: number): number[] {

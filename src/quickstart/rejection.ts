@@ -1,6 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { io, makeFolder } from '../files.js';
+import { io, makeFolder, writeOwn } from '../files.js';
 import { Model } from '../native/model.js';
 import { rollOut } from '../rollout/rollout.js';
 import { applyTemplate, tinyTemplate } from '../tasks/template.js';
@@ -44,7 +43,7 @@ export async function trainRejection(
     const lines = kept.map(({ prompt, response }) =>
       JSON.stringify({ prompt: applyTemplate(tinyTemplate, prompt), response, task: 'generation' }),
     );
-    io('write', rows, () => writeFileSync(rows, `${lines.join('\n')}\n`));
+    writeOwn(rows, `${lines.join('\n')}\n`);
   }
   const { checkpoint } = await sft(
     {

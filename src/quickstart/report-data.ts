@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type Evaluation, type EvaluationRow, summarise } from '../evaluation/evaluate.js';
 import { pairedDifference, type Row, rate } from '../evaluation/statistics.js';
-import { io } from '../files.js';
+import { readInput } from '../files.js';
 import type {
   ArmResult,
   Comparison,
@@ -207,7 +207,7 @@ function samplesOf(arm: string, { arms }: SeedResults): SampleView[] {
 function machineOf({ arms }: SeedResults): Record<string, string> {
   const file = join(arms[0]?.run ?? '', 'machine.json');
   const [begun] = existsSync(file)
-    ? (JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) as {
+    ? (JSON.parse(readInput(file).toString('utf8')) as {
         isa: string;
         threads: number;
         build: string;
@@ -220,7 +220,8 @@ function machineOf({ arms }: SeedResults): Record<string, string> {
 }
 
 function readLines<T>(file: string): T[] {
-  return io('read', file, () => readFileSync(file, 'utf8'))
+  return readInput(file)
+    .toString('utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as T);

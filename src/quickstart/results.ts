@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { io, makeFolder } from '../files.js';
+import { io, makeFolder, readInput } from '../files.js';
 import { writeDurably } from '../run/durable.js';
 
 /**
@@ -29,7 +29,7 @@ export class Results {
   async get<T>(name: string, question: unknown, work: () => Promise<T>): Promise<T> {
     const file = join(this.#folder, `${name}.json`);
     const key = this.#key(question);
-    const known = existsSync(file) ? parse<T>(io('read', file, () => readFileSync(file, 'utf8'))) : undefined;
+    const known = existsSync(file) ? parse<T>(readInput(file).toString('utf8')) : undefined;
     if (known?.key === key) {
       this.#seconds.set(name, known.seconds);
       return known.value;
@@ -50,7 +50,7 @@ export class Results {
     return this.get(name, question, async () => {
       const begun = join(this.#folder, `${name}.begun`);
       const key = this.#key(question);
-      const same = existsSync(begun) && io('read', begun, () => readFileSync(begun, 'utf8')) === key;
+      const same = existsSync(begun) && readInput(begun).toString('utf8') === key;
       if (!same) {
         io('remove', folder, () => rmSync(folder, { recursive: true, force: true }));
         io('write', begun, () => writeDurably(begun, key));

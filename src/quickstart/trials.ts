@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { quickstartAssets } from '../assets.js';
-import { io } from '../files.js';
+import { readInput } from '../files.js';
 import type { Trial } from '../report/data.js';
 
 /**
@@ -10,5 +10,5 @@ import type { Trial } from '../report/data.js';
  */
 export function recordedTrials(): Trial[] {
   const file = join(quickstartAssets, 'trials.json');
-  return existsSync(file) ? (JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) as Trial[]) : [];
+  return existsSync(file) ? (JSON.parse(readInput(file).toString('utf8')) as Trial[]) : [];
 }

@@ -1,3 +1,5 @@
+import { visible } from '../terminal.js';
+
 /** Markup that is safe to insert as it is. Only {@link html} and {@link raw} make it. */
 export class Html {
   readonly markup: string;
@@ -28,15 +30,4 @@ function markup(child: Child): string {
 
 function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-/**
- * Shows characters that could deceive a reader as escapes: controls (`\x1b`), and what turns the direction of writing or has no width
- * (`\u{202e}`).
- */
-function visible(text: string): string {
-  return text.replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => {
-    const code = character.codePointAt(0) as number;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
 }

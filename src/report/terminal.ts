@@ -1,5 +1,5 @@
-import colors from 'picocolors';
 import type { Estimate } from '../evaluation/estimate.js';
+import { paintOf } from '../terminal.js';
 import type { ReportData } from './data.js';
 import { interval, number } from './format.js';
 import { belowGate, headline, verdict } from './verdict.js';
@@ -20,13 +20,13 @@ const columns: readonly Column[] = [
 ];
 
 /**
- * The results as text, one arm a line with 95 % intervals, then the verdict. Colours only where `colour` says so (a terminal without NO_COLOR).
+ * The results as text for {@link printable}, one arm a line with 95 % intervals, then the verdict. Colours only where `colour` says so (a terminal without NO_COLOR).
  */
 export function renderTable(
   data: ReportData,
   colour: boolean = process.stdout.isTTY === true && !process.env.NO_COLOR,
 ): string {
-  const paint = colors.createColors(colour);
+  const paint = paintOf(colour);
   const arms = data.arms ?? [];
   const primary = data.comparisons?.[0];
   if (arms.length === 0) return '';

@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   readSync,
@@ -12,7 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { io, ioError } from '../files.js';
+import { io, ioError, openInput } from '../files.js';
 import { filesUnder, fsyncPath, writeDurably } from './durable.js';
 
 /** What proves a checkpoint whole: every file with its size and hash. */
@@ -73,7 +72,12 @@ export function listCheckpoints(folder: string): Checkpoint[] {
 export function damage({ path }: Checkpoint): string | undefined {
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(readFileSync(join(path, manifestName), 'utf8')) as Manifest;
+    const fd = openInput(join(path, manifestName));
+    try {
+      manifest = JSON.parse(readFileSync(fd, 'utf8')) as Manifest;
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     return `${manifestName}: ${(cause as Error).message}`;
   }
@@ -114,7 +118,7 @@ function parents(file: string): string[] {
 function describe(path: string): { bytes: number; sha256: string } {
   const hash = createHash('sha256');
   const buffer = Buffer.allocUnsafe(1 << 20);
-  const fd = openSync(path, 'r');
+  const fd = openInput(path);
   try {
     for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer))
       hash.update(buffer.subarray(0, count));

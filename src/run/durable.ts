@@ -1,17 +1,19 @@
 import {
   closeSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
   renameSync,
-  statSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { io } from '../files.js';
+import { io, openOwn } from '../files.js';
 
 /** Makes a finished file or a folder's entries survive a power cut. */
 export function fsyncPath(path: string): void {
@@ -27,7 +29,8 @@ export function fsyncPath(path: string): void {
 export function writeDurably(path: string, content: string): void {
   io('write', path, () => {
     const beside = `${path}.tmp-${process.pid}`;
-    const fd = openSync(beside, 'w');
+    rmSync(beside, { force: true });
+    const fd = openSync(beside, 'wx');
     try {
       writeAll(fd, Buffer.from(content));
       fsyncSync(fd);
@@ -42,7 +45,7 @@ export function writeDurably(path: string, content: string): void {
 /** Paths of all files under a folder, relative to it, sorted. */
 export function filesUnder(folder: string): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => statSync(join(folder, name)).isFile()).sort();
+  return names.filter((name) => lstatSync(join(folder, name)).isFile()).sort();
 }
 
 /** An append-only log of whole lines. */
@@ -54,8 +57,8 @@ export class LineLog {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = io('open', path, () => openSync(path, 'a+'));
-    this.#bytes = statSync(path).size;
+    this.#fd = openOwn(path, 'append');
+    this.#bytes = fstatSync(this.#fd).size;
     this.#lines = this.#ends().length;
   }
 

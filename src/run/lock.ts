@@ -22,7 +22,9 @@ export function lock(path: string): () => void {
   const own = JSON.stringify(self());
   const claim = `${path}.${process.pid}`;
   try {
-    writeFileSync(claim, own);
+    // A link in its place must not lead elsewhere.
+    rmSync(claim, { force: true });
+    writeFileSync(claim, own, { flag: 'wx' });
     // link() either creates the whole file or fails: nobody ever sees half a lock.
     while (!link(claim, path)) removeIfDead(path);
   } catch (cause) {

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { io } from '../files.js';
+import { existsSync } from 'node:fs';
+import { readInput } from '../files.js';
 import { writeDurably } from './durable.js';
 
 /** What decides the last bits of a result. */
@@ -16,7 +16,7 @@ export interface Machine {
  */
 export function recordMachine(file: string, step: number, machine: Machine): string | undefined {
   const before: (Machine & { step: number })[] =
-    existsSync(file) && step > 0 ? JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) : [];
+    existsSync(file) && step > 0 ? JSON.parse(readInput(file).toString('utf8')) : [];
   const last = before.at(-1);
   const differing = (['build', 'isa', 'threads'] as const).filter(
     (key) => last !== undefined && last[key] !== machine[key],

@@ -1,4 +1,4 @@
-import colors from 'picocolors';
+import { type Paint, paintOf, printable } from '../terminal.js';
 
 export interface ProgressStep {
   step: number;
@@ -24,7 +24,7 @@ export class Progress {
   readonly #out: Output;
   readonly #now: () => number;
   readonly #rss: () => number;
-  readonly #paint: ReturnType<typeof colors.createColors>;
+  readonly #paint: Paint;
   // The last stretch of steps: rates follow the present, not the mean since the start.
   readonly #recent: { at: number; tokens: number }[] = [];
   #lastLine = Number.NEGATIVE_INFINITY;
@@ -38,7 +38,7 @@ export class Progress {
     this.#out = out;
     this.#now = now;
     this.#rss = rss;
-    this.#paint = colors.createColors(out.isTTY === true && !process.env.NO_COLOR);
+    this.#paint = paintOf(out.isTTY === true && !process.env.NO_COLOR);
   }
 
   step({ step, steps, tokens, loss, also = {} }: ProgressStep): void {
@@ -56,7 +56,7 @@ export class Progress {
       if (step < steps) parts.push(`ETA ${duration((steps - step) * rate.secondsPerStep)}`);
     }
     parts.push(`${Math.round(this.#rss() / 2 ** 20)} MiB`);
-    const text = parts.join('  ');
+    const text = printable(parts.join('  '));
     if (!tty) {
       this.#out.write(`${text}\n`);
       return;
@@ -70,7 +70,7 @@ export class Progress {
   note(message: string, level: 'info' | 'warn' | 'error' = 'info'): void {
     const mark = { info: '', warn: this.#paint.yellow('warning: '), error: this.#paint.red('error: ') }[level];
     this.#clear();
-    this.#out.write(`${mark}${message}\n`);
+    this.#out.write(printable(`${mark}${message}\n`));
   }
 
   /** Leaves the status line as it is and goes on below it. */

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { differingKeys } from '../config/resolve.js';
 import type { ConfigSchema } from '../config/schema.js';
 import { SrcodeError } from '../errors.js';
-import { io, makeFolder } from '../files.js';
+import { checkOwn, checkOwnFiles, io, makeFolder, readInput } from '../files.js';
 import { type Checkpoint, damage, discard, listCheckpoints, sweep, writeCheckpoint } from './checkpoint.js';
 import { LineLog, writeDurably } from './durable.js';
 import { Journal } from './journal.js';
@@ -86,7 +86,10 @@ export class Run implements Disposable {
    *   ERR_LOCKED when another process works in it; ERR_IO when it cannot be written.
    */
   static open<T>(folder: string, options: RunOptions<T>): Run {
-    io('create the run folder', folder, () => makeFolder(join(folder, 'checkpoints')));
+    io('create the run folder', folder, () => {
+      refuseLinks(folder);
+      makeFolder(join(folder, 'checkpoints'));
+    });
     const unlock = lock(join(folder, 'lock'));
     try {
       return new Run(folder, options as unknown as RunOptions<never>, unlock);
@@ -219,7 +222,7 @@ export class Run implements Disposable {
         `${this.folder} already holds a run. Go on with --resume, or choose another --run.`,
       );
     }
-    const stored: unknown = parse(io('read', file, () => readFileSync(file, 'utf8')));
+    const stored: unknown = parse(readInput(file).toString('utf8'));
     const differing = differingKeys(schema, stored, config);
     if (differing.length > 0) {
       const lines = differing.map((path) => `  ${path}: the run has ${at(stored, path)}, received ${at(config, path)}`);
@@ -242,9 +245,23 @@ export class Run implements Disposable {
   }
 }
 
+/** Every file of a run folder is the run's own: through a link it would overwrite what is elsewhere. */
+function refuseLinks(folder: string): void {
+  checkOwnFiles(folder, ['config.yaml', 'machine.json', 'metrics.jsonl', 'samples.jsonl', 'journal.jsonl']);
+  // Who takes the lock has it under two names for a moment.
+  const path = join(folder, 'lock');
+  const is = lstatSync(path, { throwIfNoEntry: false });
+  if (is?.isFile() === false) checkOwn(path, is);
+  const checkpoints = join(folder, 'checkpoints');
+  const within = existsSync(checkpoints) ? listCheckpoints(checkpoints).map(({ path }) => path) : [];
+  for (const path of [checkpoints, ...within])
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw new SrcodeError('ERR_IO', `Cannot write ${path}: it is a link. Remove it, or choose another --run`);
+}
+
 function readState({ path }: Checkpoint): State {
   const file = join(path, 'state.json');
-  return JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) as State;
+  return JSON.parse(readInput(file).toString('utf8')) as State;
 }
 
 function at(config: unknown, path: string): string {

@@ -5,7 +5,8 @@ import type { Finding, IdleGuard, SecureSpan, Span, Teacher, Verdict } from './t
 
 /**
  * Several teachers as one. What they say about one place is one statement, in the words of the first of them that makes it; `union` keeps a
- * statement that anyone trusted makes, `vote` one that is made by more than half of the trust. How much they disagree is counted.
+ * statement that anyone trusted makes, `vote` one that is made by more than half of the trust. Who could not judge the code is no vote for it:
+ * it supports whatever others say against the code, and only more than half of the trust can clear it. How much they disagree is counted.
  * @throws ERR_CONFIG when the weights of a CWE are not one a member.
  */
 export function ensembleTeacher(members: readonly Teacher[], { combine, trust }: EnsembleConfig): Teacher {
@@ -26,10 +27,16 @@ export function ensembleTeacher(members: readonly Teacher[], { combine, trust }:
         member.judge(code, about, { ...options, signal }),
       );
       const weights = (cwe?: string): readonly number[] => (cwe !== undefined && trust[cwe]) || members.map(() => 1);
+      const weigh = (some: Iterable<number>, of: readonly number[]): number =>
+        sum([...some].map((member) => of[member] ?? 0));
       const kept = <T>({ first, by }: Statement<T>, of = weights()): T[] => {
-        const said = sum([...by].map((member) => of[member] ?? 0));
+        const said = weigh(by, of);
         return (combine === 'union' ? said > 0 : said > sum(of) / 2) ? [first] : [];
       };
+      const silent = verdicts.flatMap((verdict, member) => (verdict.silent ? [member] : []));
+      const against = <T>({ first, by }: Statement<T>, of = weights()): T[] =>
+        weigh(by, of) > 0 ? kept({ first, by: new Set([...by, ...silent]) }, of) : [];
+      const unjudged = silent.length === members.length || (combine === 'vote' && 2 * silent.length >= members.length);
       const findings = statements(
         verdicts.map((verdict) => verdict.findings),
         sameFlaw(code),
@@ -50,10 +57,11 @@ export function ensembleTeacher(members: readonly Teacher[], { combine, trust }:
       const credited = credits.flatMap((statement) => kept(statement));
       return {
         spans: credited.flatMap(({ spans }) => spans),
-        findings: findings.flatMap((statement) => kept(statement, weights(statement.first.cwe))),
+        findings: findings.flatMap((statement) => against(statement, weights(statement.first.cwe))),
         idle: idle.flatMap((statement) => kept(statement)),
-        missing: missing.flatMap((statement) => kept(statement)),
-        parseOk: broken.flatMap((statement) => kept(statement)).length === 0,
+        missing: [...missing.flatMap((statement) => against(statement)), ...(unjudged ? [tooFew] : [])],
+        parseOk: broken.flatMap((statement) => against(statement)).length === 0 && !unjudged,
+        ...(unjudged && { silent: true }),
         counts: {
           ...summed(verdicts),
           'disagreement-findings': disagreement(findings, members.length),
@@ -63,6 +71,8 @@ export function ensembleTeacher(members: readonly Teacher[], { combine, trust }:
     },
   };
 }
+
+const tooFew = 'code that enough of the teachers can judge';
 
 /** Something that is said, and by which members. */
 interface Statement<T> {

@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import type { LlmClient } from '../llm/index.js';
 import { type LlmVerdict, llmVerdict, promptVersion, systemPrompt, userPrompt } from './llm-prompt.js';
 import { QuotedProgram, type Unlocated } from './quotes.js';
-import type { Finding, SecureSpan, Span, Teacher, Verdict } from './teacher.js';
+import type { Cwe, Finding, SecureSpan, Span, Teacher, Verdict } from './teacher.js';
 
 /**
  * A language model as a teacher: it quotes the code that makes a program secure and the code that is vulnerable, and a quote marks the bytes
- * where it stands. Quotes that stand nowhere, in several places or in comments are dropped and counted. A program about which the model gives
- * no answer of the right form counts as one that does not parse and lacks something: it is neither credited nor cleared.
+ * where it stands. Credit whose quote stands nowhere, in several places or in comments is dropped and counted. A flaw that cannot be located
+ * still counts, against the whole program: no code may keep a flaw from being counted by where else it repeats it. A program about which the
+ * model gives no answer of the right form counts as one that does not parse and lacks something: it is neither credited nor cleared.
  *
  * @throws what {@link LlmClient.ask} throws: an endpoint that fails is no verdict.
  */
@@ -19,14 +21,25 @@ export function llmTeacher(client: LlmClient): Teacher {
       const program = new QuotedProgram(code, language);
       const text = (task as { text?: unknown } | undefined)?.text;
       const user = userPrompt(program.text, { language, task: typeof text === 'string' ? text : undefined });
-      const question = { system: systemPrompt, user, name: 'verdict', schema: llmVerdict };
+      // An answer that stands in the program is the program's word, whoever repeats it.
+      const schema = z
+        .unknown()
+        .refine((answer) => !program.contains(answer), 'it was copied from the program')
+        .pipe(llmVerdict);
+      const question = { system: systemPrompt, user, name: 'verdict', schema };
       const { value, attempts, usage } = await client.ask(question, { signal });
       const spent = { attempts, tokens: usage.prompt + usage.completion, cost: client.budget.cost(usage) };
-      const { verdict, counts } = read(value ?? { secure: [], vulnerabilities: [] }, program, { rule: id, model });
-      const unanswered = Number(value === undefined);
+      const whole = { start: 0, end: code.length };
+      const { verdict, counts } = read(value ?? { secure: [], vulnerabilities: [] }, program, {
+        rule: id,
+        model,
+        whole,
+      });
+      if (value !== undefined)
+        return { ...verdict, missing: [], parseOk: true, counts: { ...counts, unanswered: 0, ...spent } };
       // Code that keeps the teacher from answering must not be better off than code that it finds a flaw in.
-      const missing = value === undefined ? ['code that the teacher can judge'] : [];
-      return { ...verdict, missing, parseOk: value !== undefined, counts: { ...counts, unanswered, ...spent } };
+      const missing = ['code that the teacher can judge'];
+      return { ...verdict, missing, parseOk: false, silent: true, counts: { ...counts, unanswered: 1, ...spent } };
     },
   };
 }
@@ -34,19 +47,22 @@ export function llmTeacher(client: LlmClient): Teacher {
 function read(
   { secure, vulnerabilities }: LlmVerdict,
   program: QuotedProgram,
-  { rule, model }: { rule: string; model: string },
+  { rule, model, whole }: { rule: string; model: string; whole: Span },
 ): { verdict: Pick<Verdict, 'spans' | 'findings' | 'idle'>; counts: Record<string, number> } {
   const dropped: Record<Unlocated, number> = { missing: 0, ambiguous: 0, comment: 0 };
-  const located = <T extends { quote: string }>(items: readonly T[]): { item: T; spans: Span[] }[] =>
-    items.flatMap((item) => {
-      const spans = program.locate(item.quote);
-      if (typeof spans !== 'string') return [{ item, spans }];
-      dropped[spans]++;
-      return [];
-    });
-  const spans = located(secure).map(({ spans }) => spans);
-  const findings = located(vulnerabilities).map(({ item: { cwe, severity }, spans }): Finding => {
-    const span = { start: spans[0]?.start ?? 0, end: spans.at(-1)?.end ?? 0 };
+  const spans = secure.flatMap(({ quote, line }) => {
+    const spans = program.locate(quote, line);
+    if (typeof spans !== 'string') return [spans];
+    dropped[spans]++;
+    return [];
+  });
+  let unlocated = 0;
+  const findings = vulnerabilities.map(({ cwe: name, severity, quote, line }): Finding => {
+    const cwe: Cwe = `CWE-${Number(name.slice(4))}`;
+    const spans = program.locate(quote, line);
+    if (typeof spans === 'string') unlocated++;
+    const [first, last] = typeof spans === 'string' ? [whole, whole] : [spans[0] ?? whole, spans.at(-1) ?? whole];
+    const span = { start: first.start, end: last.end };
     return { cwe, severity, span, rule, message: `${cwe}, as ${model} sees it` };
   });
   const { missing, ambiguous, comment } = dropped;
@@ -55,6 +71,7 @@ function read(
     counts: {
       quotes: secure.length + vulnerabilities.length,
       ...{ 'quotes-missing': missing, 'quotes-ambiguous': ambiguous, 'quotes-comment': comment },
+      'findings-unlocated': unlocated,
     },
   };
 }

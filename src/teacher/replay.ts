@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { readJsonl } from '../dataset/jsonl.js';
 import { SrcodeError } from '../errors.js';
-import { io } from '../files.js';
+import { readInput } from '../files.js';
 import { type Journal, journalled } from '../run/journal.js';
 import type { CodeLanguage, Teacher, Verdict } from './teacher.js';
 import { verdictSchema } from './verdict-schema.js';
@@ -51,7 +50,7 @@ const verdictRow: z.ZodType<VerdictRow> = z
  * @throws ERR_DATA for a file with other rows, or with verdicts of several teachers; ERR_IO when it cannot be read.
  */
 export async function replayTeacher(path: string): Promise<Teacher> {
-  const bytes = io('read', path, () => readFileSync(path));
+  const bytes = readInput(path);
   const isJournal = /^[0-9a-f]{16} \{/.test(bytes.subarray(0, 18).toString('latin1'));
   const verdicts = isJournal ? verdictsOfRun(path, bytes) : await verdictsOfRows(path);
   const version = createHash('sha256').update(bytes).digest('hex').slice(0, 12);

@@ -40,6 +40,8 @@ export interface Verdict {
   /** Things that the task asks for and the code does not do: neither secure nor vulnerable. */
   missing: string[];
   parseOk: boolean;
+  /** The teacher could not judge the code: that it found nothing says nothing. */
+  silent?: true;
   /** What the teacher counted about its own work, such as quotes that it could not find; runs log the means as `teacher/<name>`. */
   counts?: Readonly<Record<string, number>>;
 }

@@ -26,5 +26,6 @@ export const verdictSchema: z.ZodType<Verdict> = z.strictObject({
   idle: z.array(z.strictObject({ span, why: z.enum(['repeated', 'foreign']) })).default([]),
   missing: z.array(z.string()).default([]),
   parseOk: z.boolean().default(true),
+  silent: z.literal(true).exactOptional(),
   counts: z.record(z.string(), z.number()).exactOptional(),
 });

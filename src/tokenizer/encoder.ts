@@ -1,7 +1,9 @@
 import { SrcodeError } from '../errors.js';
 import { ByteLevelBpe } from './bpe.js';
 import { BYTE_TO_CHAR } from './byte-alphabet.js';
+import { CODE_SPLIT } from './code-split.js';
 import { LibraryTokenizer, SequencePreTokenizer } from './library.js';
+import { patternGuard } from './pattern-budget.js';
 import { flatten, type TokenizerFile } from './tokenizer-file.js';
 
 /** Text → ids for one tokenizer.json. */
@@ -16,6 +18,14 @@ export interface Encoder {
  * own) take a shorter way of the same result: its normalizer and its splits, then our BPE with a cache of words.
  */
 export function createEncoder(file: TokenizerFile, config: Record<string, unknown>, where: string): Encoder {
+  const { normalizer, pre_tokenizer: preTokenizer, post_processor: postProcessor, decoder } = file.json;
+  const guard = patternGuard([normalizer, preTokenizer, postProcessor, decoder], quick, where);
+  if (guard === undefined) return unguarded(file, config, where);
+  const { encode, template } = guard(0, () => unguarded(file, config, where));
+  return { encode: (text, parseSpecialTokens) => guard(text.length, () => encode(text, parseSpecialTokens)), template };
+}
+
+function unguarded(file: TokenizerFile, config: Record<string, unknown>, where: string): Encoder {
   const make = (json: Record<string, unknown>): LibraryTokenizer => {
     try {
       return new LibraryTokenizer(json, config);
@@ -63,6 +73,19 @@ export function splitter(preTokenizer: unknown): (text: string) => string[] {
 }
 
 const GPT2_SPLIT = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+
+/** The patterns of the families that are most in use, and our own: none of them looks at a character more than a few times. */
+const quick: ReadonlySet<string> = new Set([
+  GPT2_SPLIT,
+  CODE_SPLIT,
+  // Qwen2 and Llama 3.
+  ...['\\p{N}', '\\p{N}{1,3}'].map(
+    (digits) =>
+      `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
+  ),
+  // DeepSeek-Coder.
+  ...['[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', '\\p{N}', '[一-龥ࠀ-一가-퟿]+'],
+]);
 
 function isUsual(file: TokenizerFile): boolean {
   const model = file.json.model as Record<string, unknown>;

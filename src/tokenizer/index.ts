@@ -1,1 +1,2 @@
-export { CODE_SPLIT, type EncodeOptions, Tokenizer, type TrainOptions } from './tokenizer.js';
+export { CODE_SPLIT } from './code-split.js';
+export { type EncodeOptions, Tokenizer, type TrainOptions } from './tokenizer.js';

@@ -1,10 +1,13 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tinyModelDir } from '../assets.js';
 import { SrcodeError } from '../errors.js';
-import { ioError } from '../files.js';
+import { ioError, writeOwn } from '../files.js';
+import { readJsonText } from '../json-file.js';
 import { trainBpe } from './bpe-trainer.js';
 import { ByteTable } from './byte-table.js';
+import { CODE_SPLIT } from './code-split.js';
 import { createEncoder, type Encoder, splitter } from './encoder.js';
 import { isObject, parseObject, parseTokenizerFile, type TokenizerFile } from './tokenizer-file.js';
 
@@ -26,12 +29,6 @@ export interface TrainOptions {
   /** A pair that occurs less often is never merged (default 2). */
   minFrequency?: number;
 }
-
-/**
- * Splits text so that a name is the same tokens wherever it stands and punctuation takes the blanks: words, single digits, punctuation
- * with a blank before it and the blank or line break with its indent behind it, and other white space.
- */
-export const CODE_SPLIT: string = String.raw`[A-Za-z_]+|[0-9]| ?[^\sA-Za-z0-9_]+(?: (?=\S)|\n[ \t]*)?|\s+`;
 
 /** A tokenizer of a Hugging Face folder, or one trained here. Byte offsets in UTF-8 are its only unit of position. */
 export class Tokenizer {
@@ -76,14 +73,14 @@ export class Tokenizer {
   static async load(dir: string | 'tiny'): Promise<Tokenizer> {
     const folder = dir === 'tiny' ? tinyModelDir : dir;
     const path = join(folder, 'tokenizer.json');
-    const text = await read(path);
+    const text = read(path);
     if (text === null)
       throw new SrcodeError(
         'ERR_IO',
         `No tokenizer.json in ${folder}; expected a Hugging Face model folder, or 'tiny'`,
       );
     const configPath = join(folder, 'tokenizer_config.json');
-    const config = await read(configPath);
+    const config = read(configPath);
     return new Tokenizer(text, config === null ? {} : parseObject(config, configPath), path);
   }
 
@@ -195,8 +192,8 @@ export class Tokenizer {
   async save(dir: string): Promise<void> {
     try {
       await mkdir(dir, { recursive: true });
-      await writeFile(join(dir, 'tokenizer.json'), `${JSON.stringify(this.#file.json, null, 1)}\n`);
-      await writeFile(join(dir, 'tokenizer_config.json'), `${JSON.stringify(this.#config, null, 1)}\n`);
+      writeOwn(join(dir, 'tokenizer.json'), `${JSON.stringify(this.#file.json, null, 1)}\n`);
+      writeOwn(join(dir, 'tokenizer_config.json'), `${JSON.stringify(this.#config, null, 1)}\n`);
     } catch (cause) {
       throw ioError('write the tokenizer to', dir, cause);
     }
@@ -235,11 +232,6 @@ const PRE_TOKENIZER = {
   ],
 };
 
-async function read(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw ioError('read', path, cause);
-  }
+function read(path: string): string | null {
+  return existsSync(path) ? readJsonText(path) : null;
 }

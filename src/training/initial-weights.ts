@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RandomStream } from '../dataset/random.js';
-import { io } from '../files.js';
+import { io, writeOwn } from '../files.js';
 import { hfFiles, type ModelConfig } from '../native/model-config.js';
 import { writeSafetensors } from './safetensors.js';
 
@@ -80,7 +80,7 @@ export function fitsInduction({
 export function writeModel(dir: string, config: ModelConfig, weights: ReadonlyMap<string, Weight>): void {
   io('write', dir, () => {
     mkdirSync(dir, { recursive: true });
-    for (const [name, text] of Object.entries(hfFiles(config, 'f32'))) writeFileSync(join(dir, name), text);
+    for (const [name, text] of Object.entries(hfFiles(config, 'f32'))) writeOwn(join(dir, name), text);
     writeSafetensors(join(dir, 'model.safetensors'), weights);
   });
 }

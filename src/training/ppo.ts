@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { objectLayer } from '../config/layers.js';
 import { type PpoConfig, ppoSchema } from '../config/ppo.js';
@@ -7,7 +6,7 @@ import { resolveConfig } from '../config/resolve.js';
 import type { Options } from '../config/schema.js';
 import { audit } from '../evaluation/audit.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { io } from '../files.js';
+import { readInput, writeOwn } from '../files.js';
 import { Model } from '../native/model.js';
 import { Phases } from '../phases.js';
 import { type Metrics, Run, type RunResult } from '../run/run.js';
@@ -117,7 +116,7 @@ export async function ppo(options: Options<PpoConfig>, hooks: PpoHooks = {}): Pr
     save: async (dir) => {
       await saveAdapters(model, cast, dir);
       await trainers.save(dir);
-      io('write', dir, () => writeFileSync(join(dir, stateFile), `${JSON.stringify(state, null, 1)}\n`));
+      writeOwn(join(dir, stateFile), `${JSON.stringify(state, null, 1)}\n`);
     },
   });
 }
@@ -164,7 +163,7 @@ const stateFile = 'ppo.json';
 
 function readState(checkpoint: string): PpoState {
   const file = join(checkpoint, stateFile);
-  const state = JSON.parse(io('read', file, () => readFileSync(file, 'utf8'))) as Partial<PpoState> & { beta: number };
+  const state = JSON.parse(readInput(file).toString('utf8')) as Partial<PpoState> & { beta: number };
   return { beta: state.beta, normalizer: state.normalizer };
 }
 

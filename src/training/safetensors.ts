@@ -1,4 +1,5 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
+import { openOwn } from '../files.js';
 
 /** Writes f32 tensors as a safetensors file: header length (u64), JSON header, data in the header's order. */
 export function writeSafetensors(
@@ -15,7 +16,7 @@ export function writeSafetensors(
   const header = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
-  const file = openSync(path, 'w');
+  const file = openOwn(path, 'replace');
   try {
     writeSync(file, length);
     writeSync(file, header);

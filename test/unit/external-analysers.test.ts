@@ -225,6 +225,7 @@ live(gcc, 'gcc')('gcc', () => {
       'leak CWE-401 4',
       'otherProgram CWE-476 3',
       'helper CWE-476 4',
+      'pragma CWE-416 4',
     ];
     expect(said).toEqual(expect.arrayContaining([...expected, 'redefines CWE-476 4', 'again CWE-416 2', ...failing]));
     // `main` leaves its memory to the system.
@@ -313,6 +314,21 @@ live(clang, 'clang')('clang', () => {
       read('if (scanf("%7s", line) == 1 && isalpha((unsigned char)line[0])) return 1;'),
     ]);
     expect(analyses.map(({ findings }) => findings.map(({ cwe }) => cwe))).toEqual([['CWE-129'], [], []]);
+  });
+
+  test('nothing in a source keeps it from saying what it finds', async () => {
+    const flaw = (mark: string): string =>
+      `void ok(void);\nvoid go(int *p) {\n    free(p);\n    ok();\n    ${mark} *p = 1;\n}\n`;
+    const texts = [
+      `#line 1 "other"\n${flaw('')}`,
+      flaw('__attribute__((suppress))'),
+      `#define X(a, b) a##b\n#undef suppress\n${flaw('[[clang::X(supp, ress)]]')}`,
+      `#ifdef __clang_analyzer__\n#define free(p)\n#endif\n${flaw('')}`,
+      `void ok(void) __attribute__((analyzer_noreturn));\n${flaw('')}`,
+      `//\r#pragma clang system_header\n${flaw('')}`,
+    ];
+    const analyses = await (clang as Analyser).analyze(texts.map(c));
+    expect(analyses.map(({ findings }) => findings.map(({ cwe }) => cwe))).toEqual(texts.map(() => ['CWE-416']));
   });
 
   test('C++ is analysed, one source at a time', async () => {

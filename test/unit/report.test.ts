@@ -9,6 +9,7 @@ import { ticks } from '../../src/report/line-chart.js';
 import { renderReport, writeReport } from '../../src/report/report.js';
 import { renderTable } from '../../src/report/terminal.js';
 import { beside, headline, verdict } from '../../src/report/verdict.js';
+import { printable } from '../../src/terminal.js';
 import { reportData } from '../support/report-data.js';
 
 function comparison(value: number, low: number, high: number, seeds = 1): Comparison {
@@ -134,6 +135,6 @@ test('the table for a terminal has intervals, gates and the verdict, and no colo
   expect(text).toContain('† below its gate, not used as evidence');
   expect(text.trimEnd().endsWith('not training randomness.')).toBe(true);
   expect(text).not.toContain('\x1b');
-  expect(renderTable(reportData, true)).toContain('\x1b[1m');
+  expect(printable(renderTable(reportData, true))).toContain('\x1b[1m');
   expect(renderTable({ title: 'Nothing yet' }, false)).toBe('');
 });

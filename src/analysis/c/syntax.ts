@@ -3,6 +3,7 @@ import { type DecodedBytes, decodeBytes } from '../syntax/bytes.js';
 import { Grammar, unread } from '../syntax/grammar.js';
 import type { SyntaxNode } from '../syntax/node.js';
 import { Source } from '../syntax/source.js';
+import { asCompiled } from './as-compiled.js';
 import { closeBlocks, repair } from './repair.js';
 
 export { child, descendants } from '../syntax/node.js';
@@ -38,7 +39,8 @@ export class CParser {
    * blocks ended there. Of code that takes the parser too many steps nothing is read.
    */
   parse(code: Uint8Array): CSource {
-    const decoded = decodeBytes(code);
+    const came = decodeBytes(code);
+    const decoded = { ...came, text: asCompiled(came.text, this.#language) };
     const said = withoutOpenComment(decoded.text);
     let cut = false;
     const whole = this.#grammar.parse(said, {

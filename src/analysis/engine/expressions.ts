@@ -1,6 +1,7 @@
 import { characters as charactersOf } from '../c/literals.js';
 import { type CNode, child } from '../c/syntax.js';
 import { exactRange, fits, fold, isUnsigned, negated, usual } from './arithmetic.js';
+import { assembly } from './assembly.js';
 import { call } from './calls.js';
 import { compare, impossible } from './conditions.js';
 import { knownConstants, macroValue, numberLiteral, stringLiteral } from './constants.js';
@@ -65,6 +66,8 @@ export function evaluate(walk: Walk, node: CNode, state: State): Value {
       const expansion = walk.program.expand(node);
       return expansion === undefined ? call(walk, node, state) : evaluate(walk, expansion, state);
     }
+    case 'gnu_asm_expression':
+      return assembly(walk, node, state);
     case 'assignment_expression':
       return assignment(walk, node, state);
     case 'update_expression':

@@ -64,11 +64,14 @@ export function statement(walk: Walk, node: CNode, state: State): void {
       for (const item of node.children) if (item.field !== 'label') statement(walk, item, state);
       return;
     }
-    case 'else_clause':
     case 'preproc_if':
     case 'preproc_ifdef':
-    case 'preproc_else':
     case 'preproc_elif':
+    case 'preproc_elifdef':
+      configured(walk, node, state);
+      return;
+    case 'else_clause':
+    case 'preproc_else':
     case 'ERROR':
     case 'case_statement':
       for (const item of node.children)
@@ -230,6 +233,16 @@ function guarded(walk: Walk, condition: CNode, guard: CNode, state: State): Bran
   );
   if (!before) walk.passed(guard, others && ways.yes.dead);
   return ways;
+}
+
+// What a configuration has may be missing from another one: it keeps nothing away from what follows.
+function configured(walk: Walk, node: CNode, state: State): void {
+  const otherwise = child(node, 'alternative');
+  const without = new State(state);
+  for (const item of node.children)
+    if (item !== otherwise && !/^(name|condition)$/.test(item.field ?? '')) statement(walk, item, state);
+  if (otherwise !== undefined) statement(walk, otherwise, without);
+  state.become(join(walk, state, without));
 }
 
 function exits(walk: Walk, node: CNode): boolean {

@@ -18,7 +18,7 @@ export function openBandit(
   { batchSize = 100 }: { batchSize?: number } = {},
 ): Promise<Analyser | undefined> {
   return openFileAnalyser(sandbox, {
-    ...{ name: 'bandit', rulesVersion: 1, batchSize, failed: [2] },
+    ...{ name: 'bandit', rulesVersion: 2, batchSize, failed: [2] },
     extensions: { python: 'py' },
     // Comments that switch it off are the model's word.
     flags: ['--quiet', '--format', 'json', '--ignore-nosec'],

@@ -6,7 +6,7 @@ import { findTool, type Tool } from './tools.js';
 import { candidateAt, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
-const rulesVersion = 2;
+const rulesVersion = 3;
 
 /** clang's static analyser, for C and C++. Undefined where it is not. */
 export async function openClang(

@@ -7,12 +7,13 @@ import { SrcodeError } from '../../errors.js';
 import { locate, quoted, type Sandbox, type SandboxLimits } from '../../sandbox/index.js';
 import type { Analyser, Analysis, SourceCode } from '../analyser.js';
 import { distinct, inGroups } from './groups.js';
+import { neutralSource } from './neutral.js';
 import { findingsOf, readSarif } from './sarif.js';
-import { type Tool, toolFailed } from './tools.js';
+import { type Tool, toolFailed, unguessable } from './tools.js';
 import { definedFunctions } from './units.js';
 
 /** Changes whenever a finding may change. */
-const rulesVersion = 1;
+const rulesVersion = 2;
 
 export interface CodeqlOptions {
   /** Query files, suites and packs, as `codeql database analyze` takes them; left out, the security-extended suite of the language. */
@@ -79,7 +80,7 @@ export async function openCodeql(sandbox: Sandbox, options: CodeqlOptions = {}):
     languages: ['c', 'cpp', 'python'],
     async analyze(sources, { signal } = {}) {
       const analyses: Analysis[] = new Array(sources.length);
-      const entries = [...sources.entries()];
+      const entries = [...sources.map(neutralSource).entries()];
       for (const python of [false, true]) {
         const some = entries.filter(([, { language }]) => (language === 'python') === python);
         for (const group of inGroups(some, Math.ceil(some.length / (options.batchSize ?? 1000)))) {
@@ -241,7 +242,7 @@ interface SourceFile {
 async function sourceFiles(sources: readonly SourceCode[]): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
   for (const [i, { code, language }] of sources.entries()) {
-    const name = `s${String(i).padStart(6, '0')}.${{ c: 'c', cpp: 'cpp', python: 'py' }[language]}`;
+    const name = unguessable(`s${String(i).padStart(6, '0')}`, { c: 'c', cpp: 'cpp', python: 'py' }[language]);
     const own = language === 'c' ? await definedFunctions(code) : [];
     const header = own.map((defined) => `#define ${defined} ${defined}_s${i}\n`).join('');
     files.push({ name, text: Buffer.concat([Buffer.from(header), code]), header: own.length });

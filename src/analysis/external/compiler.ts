@@ -5,9 +5,10 @@ import type { Cwe, Finding } from '../../teacher/teacher.js';
 import type { Analyser, Analysis, Language, SourceCode } from '../analyser.js';
 import { severityOf } from '../severity.js';
 import { distinct, inGroups } from './groups.js';
+import { neutralSource, shielded } from './neutral.js';
 import { Prelude, wholePrelude } from './prelude.js';
 import { type ColumnUnit, type Region, SourceLines } from './source-lines.js';
-import { toolFailed, toolLimits } from './tools.js';
+import { toolFailed, toolLimits, unguessable } from './tools.js';
 import { type Candidate, candidateOf, type Unit, unitOf, unrename } from './units.js';
 
 /** One run of a compiler over units. */
@@ -75,7 +76,7 @@ export class CompilerAnalyser implements Analyser {
     this.#passes = passes;
     this.#batchSize = options.batchSize;
     this.#forgivesMain = options.forgivesMain ?? false;
-    this.#reserved = new Set(passes.flatMap(({ prelude }) => [...prelude.reserved]));
+    this.#reserved = new Set([...shielded, ...passes.flatMap(({ prelude }) => [...prelude.reserved])]);
   }
 
   /** @throws ERR_ANALYSER when the compiler lacks the headers of C's library. */
@@ -90,9 +91,10 @@ export class CompilerAnalyser implements Analyser {
   }
 
   async analyze(
-    sources: readonly SourceCode[],
+    given: readonly SourceCode[],
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<Analysis[]> {
+    const sources = given.map(neutralSource);
     const candidates = await Promise.all(
       sources.map(({ code, language }, index) => candidateOf(index, code, language, this.#reserved)),
     );
@@ -186,7 +188,7 @@ export class CompilerAnalyser implements Analyser {
 
   /** Undefined for a unit of which the compiler came to no end. */
   async #run(pass: Pass, units: readonly Unit[], signal: AbortSignal | undefined): Promise<(Reading | undefined)[]> {
-    const names = units.map(({ extension }, i) => `unit${i}.${extension}`);
+    const names = units.map(({ extension }) => unguessable('unit', extension));
     const command = (i: number): string => pass.command((units[i] as Unit).extension);
     const script = [
       'said="$TMPDIR/said"',

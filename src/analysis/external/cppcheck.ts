@@ -17,7 +17,7 @@ export function openCppcheck(
   { batchSize = 48 }: { batchSize?: number } = {},
 ): Promise<Analyser | undefined> {
   return openFileAnalyser(sandbox, {
-    ...{ name: 'cppcheck', rulesVersion: 1, batchSize, failed: [] },
+    ...{ name: 'cppcheck', rulesVersion: 2, batchSize, failed: [] },
     extensions: { c: 'c', cpp: 'cpp' },
     // Without --quiet its progress stands between the elements.
     flags: ['--quiet', '--xml', '--enable=warning,portability', '--max-configs=4'],

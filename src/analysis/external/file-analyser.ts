@@ -3,7 +3,8 @@ import { inParallel } from '../../parallel.js';
 import type { Sandbox, SandboxResult } from '../../sandbox/index.js';
 import type { Analyser, Analysis, Language, SourceCode } from '../analyser.js';
 import { halving, inGroups } from './groups.js';
-import { findTool, toolFailed, toolLimits } from './tools.js';
+import { neutralSource } from './neutral.js';
+import { findTool, toolFailed, toolLimits, unguessable } from './tools.js';
 
 /** A program that reads many files in one process, each for itself. */
 export interface FileTool {
@@ -33,7 +34,7 @@ export async function openFileAnalyser(sandbox: Sandbox, tool: FileTool): Promis
     sources: readonly SourceCode[],
     signal: AbortSignal | undefined,
   ): Promise<Analysis[] | undefined> => {
-    const names = sources.map(({ language }, i) => `source${i}.${extensions[language]}`);
+    const names = sources.map(({ language }) => unguessable('source', extensions[language]));
     const result = await sandbox.run({
       argv: [found.command, ...flags, ...names],
       files: Object.fromEntries(sources.map(({ code }, i) => [names[i] as string, code])),
@@ -51,7 +52,10 @@ export async function openFileAnalyser(sandbox: Sandbox, tool: FileTool): Promis
     async analyze(sources, { signal } = {}) {
       const analyses: Analysis[] = new Array(sources.length);
       const cores = availableParallelism();
-      const groups = inGroups([...sources.entries()], Math.max(Math.ceil(sources.length / batchSize), cores));
+      const groups = inGroups(
+        [...sources.map(neutralSource).entries()],
+        Math.max(Math.ceil(sources.length / batchSize), cores),
+      );
       const works = groups.map((group) => async () => {
         const own = group.map(([, source]) => source);
         const done = await halving(own, (half) => run(half, signal));

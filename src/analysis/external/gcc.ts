@@ -3,10 +3,10 @@ import type { Sandbox } from '../../sandbox/index.js';
 import { CompilerAnalyser, type Diagnostic, type Pass, type Reading, withoutGuess } from './compiler.js';
 import { readSarif } from './sarif.js';
 import { findTool, type Tool } from './tools.js';
-import { candidateNamed, type Unit } from './units.js';
+import { candidateNamed, isForeign, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
-const rulesVersion = 2;
+const rulesVersion = 3;
 
 /** gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not. */
 export async function openGcc(
@@ -71,6 +71,8 @@ const common = [
     '-ftrack-macro-expansion=0',
     '-fno-diagnostics-show-caret',
   ],
+  // Of functions that are the same, it would warn of one alone: two candidates may have the same.
+  '-fno-ipa-icf',
   // What newer compilers refuse, older ones warn of: the same for all.
   ...['implicit-function-declaration', 'int-conversion', 'incompatible-pointer-types', 'implicit-int'].map(
     (name) => `-Wno-error=${name}`,
@@ -105,22 +107,22 @@ function weaknessOf(option: string, message: string): Diagnostic['cwe'] {
 }
 
 const place = z.object({ line: z.int(), 'byte-column': z.int(), file: z.string() });
-const diagnosticsSchema = z.array(
-  z.object({
-    kind: z.string(),
-    message: z.string(),
-    option: z.string().default(''),
-    locations: z.array(z.object({ caret: place, start: place.optional(), finish: place.optional() })),
-    metadata: z.object({ cwe: z.int().optional() }).optional(),
-  }),
-);
+const diagnosticSchema = z.object({
+  kind: z.string(),
+  message: z.string(),
+  option: z.string().default(''),
+  locations: z.array(z.object({ caret: place, start: place.optional(), finish: place.optional() })),
+  metadata: z.object({ cwe: z.int().optional() }).optional(),
+});
+// Notes stand below what they explain; so may errors that follow at once.
+const diagnosticsSchema = z.array(diagnosticSchema.extend({ children: z.array(diagnosticSchema).default([]) }));
 
 /** Reads -fdiagnostics-format=json. @internal */
 export function readGccJson(said: string, unit: Unit): Reading | undefined {
   const read = diagnosticsSchema.safeParse(parsed(jsonLine(said)));
   if (!read.success) return undefined;
   const reading: Reading = { diagnostics: [], errors: [], incomplete: false };
-  for (const { kind, message, option, locations, metadata } of read.data) {
+  for (const { kind, message, option, locations, metadata } of read.data.flatMap((one) => [one, ...one.children])) {
     const at = locations[0];
     const candidate = at && candidateNamed(unit, at.caret.file);
     if (option === tooComplex) reading.incomplete ||= gaveUp(message);
@@ -135,7 +137,7 @@ export function readGccJson(said: string, unit: Unit): Reading | undefined {
       };
       const cwe: Diagnostic['cwe'] = metadata?.cwe === undefined ? weaknessOf(option, message) : `CWE-${metadata.cwe}`;
       reading.diagnostics.push({ candidate, region, unit: 'bytes', rule: `gcc/${option}`, cwe, message });
-    }
+    } else if (at !== undefined && candidate === undefined && !isForeign(at.caret.file)) reading.errors.push(lost);
   }
   return reading;
 }
@@ -156,10 +158,13 @@ export function readGccSarif(said: string, unit: Unit): Reading | undefined {
         cwe: cwes[0] ?? weaknessOf(rule, message),
       };
       reading.diagnostics.push(diagnostic);
-    }
+    } else if (!isForeign(file)) reading.errors.push(lost);
   }
   return reading;
 }
+
+// Nobody gave such a file: what is said of it may be about anyone.
+const lost: Reading['errors'][number] = { candidate: undefined, message: 'it gave itself another name' };
 
 const errorMessage = (line: number | undefined, message: string): string =>
   `${line === undefined ? '' : `line ${line}: `}${withoutGuess(message)}`;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { SrcodeError } from '../../errors.js';
 import type { Sandbox, SandboxLimits, SandboxResult } from '../../sandbox/index.js';
 
@@ -25,6 +26,11 @@ export async function findTool(
   const [command, ...answer] = stdout.toString('utf8').split('\n');
   const version = /\b\d+(?:\.\d+)+[-+~.\w]*/.exec(answer.join('\n'))?.[0];
   return status === 0 && command && version !== undefined ? { command, version } : undefined;
+}
+
+/** A name for a file that lies beside files of others, none of which can name it. */
+export function unguessable(name: string, extension: string | undefined): string {
+  return `${name}${randomBytes(8).toString('hex')}.${extension}`;
 }
 
 /** Time for one process, memory and output of a tool that reads some dozens of small sources. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Language } from '../analyser.js';
 import { type CNode, CParser, child } from '../c/syntax.js';
+import { shield } from './neutral.js';
 import { type Prelude, preludeHeaders, wholePrelude } from './prelude.js';
 
 /** A C or C++ source as compilers are to see it. One character a byte. */
@@ -94,7 +95,11 @@ function sharedForm(text: string, names: ReadonlySet<string>, reserved: Readonly
   // Outside of comments and literals no directive may be left, nor anything that reaches beyond the source. A line that is continued could
   // hide one.
   const bare = plain.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
-  if (/[#"']|%:|\/\*|\?\?|\b_Pragma\b|\basm\b|__asm/.test(bare) || /\\\r?\n|\0/.test(text) || text.includes('\u0001'))
+  if (
+    /[#"']|%:|\/\*|\?\?|\b_Pragma\b|\basm\b|__asm/.test(bare) ||
+    /\\\r?\n|\0|R"/.test(text) ||
+    text.includes('\u0001')
+  )
     return undefined;
   const foreign = (name: string): boolean => reserved.has(name) || name.startsWith('_');
   if (macros.some((name) => foreign(name) || names.has(name))) return undefined;
@@ -167,7 +172,7 @@ export function unitOf(
   const parts: Unit['parts'] = [];
   const before =
     candidates.length < few ? wholePrelude : prelude.of(candidates.flatMap(({ shared }) => shared?.uses ?? []));
-  const lines: string[] = only?.language === 'cpp' ? [] : before.trimEnd().split('\n');
+  const lines: string[] = [...(only?.language === 'cpp' ? [] : before.trimEnd().split('\n')), ...shield];
   let line = lines.length + 1;
   const add = (...added: string[]): void => {
     lines.push(...added);
@@ -187,11 +192,15 @@ export function unitOf(
   return { text: `${lines.join('\n')}\n`, extension: only?.language === 'cpp' ? 'cc' : 'c', parts };
 }
 
-/** The name that `#line` gives a candidate. */
+/** The name that `#line` gives a candidate; its own text has no directive that could give it another. */
 const fileOf = ({ index }: Candidate): string => `source${index}`;
 /** The candidate of a unit that `#line` gave this name. */
 export function candidateNamed({ parts }: Unit, file: string): Candidate | undefined {
   return parts.find(({ candidate }) => fileOf(candidate) === file)?.candidate;
+}
+/** Whether a compiler may say something of a file that is no candidate: headers, its own macros, what stands before the candidates. */
+export function isForeign(file: string): boolean {
+  return /^(?:\/|<|\.?\/?unit|(?:prelude|shield)\.h$)/.test(file);
 }
 /** The candidate to which a line of the unit's own text belongs, and which line of the candidate it is. */
 export function candidateAt({ parts }: Unit, line: number): { candidate: Candidate; line: number } | undefined {
