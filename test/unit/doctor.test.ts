@@ -1,5 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
+import type { Analyser, Analysis } from '../../src/analysis/analyser.js';
+import { probe } from '../../src/analysis/external/probe.js';
 import { examine } from '../../src/doctor/doctor.js';
+import { noIsolation } from '../support/sandbox.js';
 
 const path = process.env.PATH;
 afterEach(() => {
@@ -28,4 +31,34 @@ test('a machine that has nothing is no error', async () => {
     expect(parts.get(name)).toMatchObject({ present: false, remedy: expect.stringMatching(/\w/) });
   }
   expect(parts.get('gcc')?.detail).toBe('not looked for: it runs in the sandbox');
+});
+
+test.skipIf(noIsolation !== undefined)('an analyser that is said to be here finds what it is shown', async () => {
+  const parts = (await examine()).filter(({ name }) => ['gcc', 'clang', 'cppcheck', 'bandit'].includes(name));
+  // Whichever are installed: one that answers and does not work would be told apart here.
+  expect(parts.filter(({ detail }) => detail.includes('does not work'))).toEqual([]);
+  for (const { present, lacks } of parts) if (!present) expect(lacks).toBeUndefined();
+});
+
+test('an analyser that cannot analyse, or finds nothing, is told apart', async () => {
+  const that = (answer: Analysis): Analyser => ({
+    ...{ name: 'tool', id: 'tool 1', languages: ['c', 'python'] },
+    analyze: async (sources) => sources.map(() => answer),
+  });
+  const span = { start: 0, end: 1 };
+  const found: Analysis = {
+    findings: [{ cwe: 'CWE-476', severity: 'high', span, rule: 'tool/null', message: 'null' }],
+    failure: undefined,
+  };
+  expect(await probe(that(found))).toBeUndefined();
+  expect(await probe(that({ findings: [], failure: 'no such checker' }))).toBe(
+    'tool does not analyse c: no such checker',
+  );
+  expect(await probe(that({ findings: [], failure: undefined }))).toMatch(/^tool finds nothing in int probe/);
+  const blind: Analyser = {
+    ...that(found),
+    analyze: async (sources) =>
+      sources.map(({ language }) => (language === 'c' ? found : { findings: [], failure: undefined })),
+  };
+  expect(await probe(blind)).toBe('tool finds nothing in exec(input())');
 });

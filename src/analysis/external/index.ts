@@ -31,5 +31,7 @@ export async function openAnalysers(
   return opened as Analyser[];
 }
 
-const opening: Readonly<Record<Exclude<AnalyserName, 'codeql'>, (sandbox: Sandbox) => Promise<Analyser | undefined>>> =
-  { gcc: openGcc, clang: openClang, cppcheck: openCppcheck, bandit: openBandit };
+/** Undefined where it is not, on the sandbox's PATH. */
+export const opening: Readonly<
+  Record<Exclude<AnalyserName, 'codeql'>, (sandbox: Sandbox) => Promise<Analyser | undefined>>
+> = { gcc: openGcc, clang: openClang, cppcheck: openCppcheck, bandit: openBandit };
