@@ -66,16 +66,16 @@ async function addonPart(): Promise<Part> {
 // By what the kernel reports: the levels that the addon has kernels for.
 function isa(): string {
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? [];
-  const levels = [
+  const levels: [string, string][] = [
     ['amx', 'amx_bf16'],
     ['avx512_bf16', 'avx512_bf16'],
     ['avx512', 'avx512bw'],
     ['avx2', 'avx2'],
-  ] as const;
+  ];
+  const here = [...levels.filter(([, flag]) => flags.includes(flag)).map(([level]) => level), 'portable'];
   const forced = process.env.SRCODE_ISA;
-  return forced === undefined
-    ? (levels.find(([, flag]) => flags.includes(flag))?.[0] ?? 'portable')
-    : `${forced} (SRCODE_ISA)`;
+  if (!forced) return here[0] as string;
+  return here.includes(forced) ? `${forced} (SRCODE_ISA)` : `no ${forced} (SRCODE_ISA), but ${here.join(', ')}`;
 }
 
 async function gpuPart(signal: AbortSignal | undefined): Promise<Part> {

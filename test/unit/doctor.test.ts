@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Analyser, Analysis } from '../../src/analysis/analyser.js';
 import { probe } from '../../src/analysis/external/probe.js';
 import { examine } from '../../src/doctor/doctor.js';
@@ -21,6 +21,17 @@ test('every part is named, with what it adds; what is missing says how to have i
     expect([detail, adds]).not.toContain('');
     if (present) expect(remedy).toBeUndefined();
   }
+});
+
+test('a level of instructions that this machine lacks is told', async () => {
+  const detail = async (isa: string) => {
+    vi.stubEnv('SRCODE_ISA', isa);
+    const [machine] = await examine();
+    vi.unstubAllEnvs();
+    return machine?.detail;
+  };
+  expect(await detail('portable')).toMatch(/ threads, portable \(SRCODE_ISA\) instructions/);
+  expect(await detail('avx9')).toMatch(/ threads, no avx9 \(SRCODE_ISA\), but (?:\w+, )*portable instructions/);
 });
 
 test('a machine that has nothing is no error', async () => {
