@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Analyser, Analysis } from '../../src/analysis/analyser.js';
 import { probe } from '../../src/analysis/external/probe.js';
@@ -42,6 +45,16 @@ test('a machine that has nothing is no error', async () => {
     expect(parts.get(name)).toMatchObject({ present: false, remedy: expect.stringMatching(/\w/) });
   }
   expect(parts.get('gcc')?.detail).toBe('not looked for: it runs in the sandbox');
+});
+
+test('a program that may not be run is not here', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'srcode-doctor-'));
+  for (const name of ['nvidia-smi', 'nvcc', 'codeql'])
+    writeFileSync(join(folder, name), '#!/bin/sh\n', { mode: 0o644 });
+  process.env.PATH = folder;
+  const parts = new Map((await examine()).map((part) => [part.name, part]));
+  rmSync(folder, { recursive: true });
+  for (const name of ['GPU', 'nvcc', 'codeql']) expect(parts.get(name)).toMatchObject({ present: false });
 });
 
 test.skipIf(noIsolation !== undefined)('an analyser that is said to be here finds what it is shown', async () => {
