@@ -23,6 +23,8 @@ export interface Analyser {
   /** Name, version and version of our rules for it: with language and code, the key of a cached analysis. */
   readonly id: string;
   readonly languages: readonly Language[];
+  /** Checkers that this version of a tool does not have, by their names in newer ones; left out where that is not known. */
+  readonly lacks?: readonly string[];
   /**
    * One analysis for each source, in order. A source's analysis does not depend on its neighbours.
    *

@@ -109,7 +109,7 @@ export function analyze(code: Uint8Array, { language }: { language: Language }, 
         if (rule === undefined) throw new Error(`There is no rule ${id}`);
         return { cwe: rule.cwe, severity: severityOf(rule.cwe), span: source.span(node), rule: id, message };
       })
-      .sort((a, b) => a.span.start - b.span.start || a.rule.localeCompare(b.rule)),
+      .sort((a, b) => a.span.start - b.span.start || a.rule.localeCompare(b.rule, 'en')),
     spans: credits
       .map(({ guard, finding }) => ({
         span: source.span(guard),

@@ -22,10 +22,11 @@ export const doctorCommand: CommandModule<unknown, DoctorArgs> = {
 function listing(parts: readonly Part[]): string {
   const width = Math.max(...parts.map(({ name }) => name.length));
   return parts
-    .map(({ name, present, detail, adds, remedy }) =>
+    .map(({ name, present, detail, adds, remedy, lacks }) =>
       [
         `${present ? pc.green('yes') : pc.yellow('no ')}  ${name.padEnd(width)}  ${detail}`,
         `${' '.repeat(width + 7)}${pc.dim(adds)}`,
+        ...(lacks === undefined ? [] : [`${' '.repeat(width + 7)}${pc.dim(`without ${lacks.join(', ')}`)}`]),
         ...(remedy === undefined ? [] : [`${' '.repeat(width + 7)}to have it: ${remedy}`]),
       ].join('\n'),
     )

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { Analyser } from '../analysis/analyser.js';
 import { findBandit } from '../analysis/external/bandit.js';
 import { findClang } from '../analysis/external/clang.js';
 import { findCodeql } from '../analysis/external/codeql.js';
 import { findCppcheck } from '../analysis/external/cppcheck.js';
 import { findGcc } from '../analysis/external/gcc.js';
+import { opening } from '../analysis/external/index.js';
 import { type AnalyserName, analyserNames, remedies } from '../analysis/external/names.js';
+import { probe } from '../analysis/external/probe.js';
 import { runProcess } from '../analysis/external/process.js';
 import type { Tool } from '../analysis/external/tools.js';
+import { SrcodeError } from '../errors.js';
 import { Sandbox } from '../sandbox/index.js';
 
 /** One thing that srcode can use. */
@@ -20,6 +24,8 @@ export interface Part {
   adds: string;
   /** How to have it; only where it is not. */
   remedy?: string;
+  /** Checkers of an analyser that this version of it does not have; only where there are such. */
+  lacks?: readonly string[];
 }
 
 /** Looks for everything that srcode can use on this machine. Nothing is installed, fetched or changed; what is missing is no error. */
@@ -29,7 +35,7 @@ export async function examine({ signal }: { signal?: AbortSignal | undefined } =
     addonPart(),
     gpuPart(signal),
     nvccPart(signal),
-    ...analyserNames.map((name) => analyserPart(name, sandbox)),
+    ...analyserNames.map((name) => analyserPart(name, sandbox, signal)),
   ]);
   return [machinePart(), addon, gpu, nvcc, sandboxPart(sandbox), ...analysers];
 }
@@ -60,16 +66,16 @@ async function addonPart(): Promise<Part> {
 // By what the kernel reports: the levels that the addon has kernels for.
 function isa(): string {
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? [];
-  const levels = [
+  const levels: [string, string][] = [
     ['amx', 'amx_bf16'],
     ['avx512_bf16', 'avx512_bf16'],
     ['avx512', 'avx512bw'],
     ['avx2', 'avx2'],
-  ] as const;
+  ];
+  const here = [...levels.filter(([, flag]) => flags.includes(flag)).map(([level]) => level), 'portable'];
   const forced = process.env.SRCODE_ISA;
-  return forced === undefined
-    ? (levels.find(([, flag]) => flags.includes(flag))?.[0] ?? 'portable')
-    : `${forced} (SRCODE_ISA)`;
+  if (!forced) return here[0] as string;
+  return here.includes(forced) ? `${forced} (SRCODE_ISA)` : `no ${forced} (SRCODE_ISA), but ${here.join(', ')}`;
 }
 
 async function gpuPart(signal: AbortSignal | undefined): Promise<Part> {
@@ -118,10 +124,28 @@ const adds: Readonly<Record<AnalyserName, string>> = {
   bandit: 'flaws of Python (--with bandit)',
 };
 
-async function analyserPart(name: AnalyserName, sandbox: Sandbox | string): Promise<Part> {
+// That a program answers says little: with headers missing, or options that it does not know, it finds nothing.
+async function analyserPart(
+  name: AnalyserName,
+  sandbox: Sandbox | string,
+  signal: AbortSignal | undefined,
+): Promise<Part> {
   const part = { name, adds: adds[name] };
   if (typeof sandbox === 'string') return { ...part, present: false, detail: 'not looked for: it runs in the sandbox' };
   const tool = await finders[name](sandbox);
   if (tool === undefined) return { ...part, present: false, detail: 'not on PATH', remedy: remedies[name] };
-  return { ...part, present: true, detail: tool.command === name ? tool.version : `${tool.version} (${tool.command})` };
+  const detail = tool.command === name ? tool.version : `${tool.version} (${tool.command})`;
+  if (name === 'codeql')
+    return { ...part, present: true, detail: `${detail}, not tried: that would take half a minute` };
+  try {
+    const analyser = (await opening[name](sandbox)) as Analyser;
+    const reason = await probe(analyser, { signal });
+    if (reason !== undefined) throw new SrcodeError('ERR_ANALYSER', reason);
+    const { lacks = [] } = analyser;
+    return { ...part, present: true, detail, ...(lacks.length > 0 ? { lacks } : {}) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const why = (error as Error).message.trim().split('\n').at(-1);
+    return { ...part, present: false, detail: `${detail}, which does not work: ${why}`, remedy: remedies[name] };
+  }
 }

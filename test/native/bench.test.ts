@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { benchGenerate, benchKernels, benchSft } from '../../src/bench/index.js';
 import { measureMachine } from '../../src/bench/machine.js';
 
@@ -24,6 +24,20 @@ test('a decode step', async () => {
   expect(result).toMatchObject({ bench: 'generate', batch: 2, prompt: 8, tokens: 17, threads: 1 });
   expect(result.tokensPerSecond).toBeCloseTo(2 / result.secondsPerStep, 6);
   expect(result.bandwidthShare).toBeGreaterThan(0);
+});
+
+test('a prefill that was held up is measured again', async () => {
+  // Start and end of each generation: a first one to warm up, a prefill of 5 s before all tokens in 1 s, then 1 s and 17 s.
+  const times = [0, 1, 0, 5, 0, 1, 0, 1, 0, 17];
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+    const time = times.shift();
+    return time === undefined ? now() : 1000 * time;
+  });
+  const result = await benchGenerate({ batch: 2, prompt: 8, tokens: 17, repeats: 1, threads: 1 });
+  clock.mockRestore();
+  expect(times).toEqual([]);
+  expect([result.secondsPerStep, result.prefillTokensPerSecond]).toEqual([1, 16]);
 });
 
 test('the reinforcement-learning kernels', async () => {

@@ -11,6 +11,7 @@ import { Tokenizer } from '../../src/tokenizer/index.js';
 import { gaeAdvantages } from '../../src/training/ppo/advantages.js';
 import { ppo } from '../../src/training/ppo.js';
 import { rewardModel } from '../../src/training/reward-model.js';
+import { sft } from '../../src/training/sft.js';
 import { type Calls, copyModel, copyTask } from '../support/tasks.js';
 import { metrics, tempFolder, timeless } from '../support/training.js';
 
@@ -38,25 +39,37 @@ const column = (run: string, path: string): number[] =>
   metrics(run)
     .slice(1)
     .map((row) => row[path] ?? Number.NaN);
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const samples = (run: string) =>
+  readFileSync(join(run, 'samples.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const mean = (values: readonly number[]): number => sum(values) / values.length;
 
 describe('a run', () => {
   const run = fresh();
   beforeAll(async () => {
-    const options = { iterations: 18, prompts: 32, lr: 3e-4, seed: 1, evalPrompts: 40 };
+    const options = { iterations: 24, prompts: 48, minibatch: 16, lr: 2e-4, seed: 1, evalEvery: 4, evalPrompts: 80 };
     await ppo(small(run, options), { task: copyTask() });
   });
 
+  // Rounding differs by instruction set, and one other token makes another run. The least gains of ten seeds on each of portable, avx2, avx512
+  // and avx512_bf16 were .187 (reward), .226 (fs), .312 (held out) and .317 (evaluated), the least KL .378: at most two thirds are asked for.
   test('earns more and more, and what it writes is safe', () => {
-    const [reward, secure] = [column(run, 'rollout/reward'), column(run, 'rollout/fs')];
-    expect(mean(reward.slice(-6))).toBeGreaterThan((reward[0] ?? 0) + 0.15);
-    expect(mean(secure.slice(-6))).toBeGreaterThan((secure[0] ?? 1) + 0.3);
+    for (const [path, least] of [
+      ['rollout/reward', 0.1],
+      ['rollout/fs', 0.15],
+    ] as const) {
+      const values = column(run, path);
+      expect(mean(values.slice(-6)) - mean(values.slice(0, 3)), path).toBeGreaterThan(least);
+    }
     const rows = metrics(run);
-    expect(rows.at(-1)?.['heldout/fs']).toBeGreaterThan((rows[0]?.['heldout/fs'] ?? 1) + 0.15);
+    expect(rows.at(-1)?.['heldout/fs']).toBeGreaterThan((rows[0]?.['heldout/fs'] ?? 1) + 0.2);
   });
 
   test('samples and trains on one and the same policy: the log-probs differ by exactly 0', () => {
-    expect(column(run, 'policy/mismatch')).toEqual(Array(18).fill(0));
+    expect(column(run, 'policy/mismatch')).toEqual(Array(24).fill(0));
     expect(column(run, 'rollout/kl')[0]).toBe(0);
   });
 
@@ -72,11 +85,8 @@ describe('a run', () => {
   });
 
   test('shows answers token by token', () => {
-    const rows = readFileSync(join(run, 'samples.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(rows.map(({ step }) => step)).toEqual([1, 2, 4, 6, 8, 10, 12, 14, 16, 18].flatMap((step) => [step, step]));
+    const rows = samples(run);
+    expect(rows.map(({ step }) => step)).toEqual([1, 4, 8, 12, 16, 20, 24].flatMap((step) => [step, step]));
     for (const row of rows) {
       expect(row.tokens.join('')).toBe(`${row.answer}${row.tokens.at(-1) === '<|endoftext|>' ? '<|endoftext|>' : ''}`);
       for (const name of ['reward', 'advantage', 'weight', 'secure']) expect(row[name]).toHaveLength(row.tokens.length);
@@ -92,18 +102,18 @@ describe('a run', () => {
   test('ends in an adapter that evaluate runs, rows and rates the same each time', async () => {
     const tokenizer = await Tokenizer.load(model);
     using loaded = await Model.load(model, { threads: 1 });
-    await loaded.adapters.load('trained', join(run, 'checkpoints', 'step-18'));
+    await loaded.adapters.load('trained', join(run, 'checkpoints', 'step-24'));
     const options = { model: loaded, tokenizer, task: copyTask(), n: 60, maxNewTokens: 32, reference: null };
     const before = await evaluate(options);
     const after = await evaluate({ ...options, adapter: 'trained' });
     expect(await evaluate({ ...options, adapter: 'trained' })).toEqual(after);
     expect(after.rows).toHaveLength(60);
     expect(after.rows.map(({ id }) => id)).toEqual(before.rows.map(({ id }) => id));
-    expect(after.summary.all.fs).toBeGreaterThan(before.summary.all.fs + 0.15);
+    expect(after.summary.all.fs).toBeGreaterThan(before.summary.all.fs + 0.2);
     const { parity } = after.summary.by;
     expect([parity?.even?.n, parity?.odd?.n]).toEqual([30, 30]);
     expect(before.summary.all.kl).toBe(0);
-    expect(after.summary.all.kl).toBeGreaterThan(0.05);
+    expect(after.summary.all.kl).toBeGreaterThan(0.2);
     for (const { functional, secure, fs, answer, secureByTeacher } of after.rows) {
       expect([fs, secureByTeacher]).toEqual([functional && secure, !answer.includes('strcpy')]);
     }
@@ -176,13 +186,23 @@ describe.each<{ name: string; options: Options<PpoConfig> }>([
   });
 });
 
-test('adaptive β grows while KL is above its target, and the run uses it', async () => {
+test('adaptive β follows the KL of each iteration, and the rewards use it', async () => {
   const run = fresh();
-  await ppo(small(run, { kl: { adaptive: { on: true, target: 1e-3, horizon: 20 } } }), { task: copyTask() });
-  const beta = column(run, 'policy/beta');
-  // KL is 0 at first, then above the target: e = ±0.2 and 16 answers of a horizon of 20.
+  const kl = { adaptive: { on: true, target: 1e-3, horizon: 20 } } as const;
+  await ppo(small(run, { kl, shown: 16, evalEvery: 1 }), { task: copyTask() });
+  const [beta, seen] = [column(run, 'policy/beta'), column(run, 'rollout/kl')];
+  // KL is 0 at first: e = -0.2, with 16 answers of a horizon of 20. What follows is above or below the target, as answers have it.
   expect(beta[1]).toBeCloseTo(0.1 * (1 - 0.16), 10);
-  expect(beta.at(-1)).toBeGreaterThan(beta[1] ?? 1);
+  for (const [i, after] of beta.slice(1).entries()) {
+    const error = Math.max(-0.2, Math.min(0.2, (seen[i] as number) / 1e-3 - 1));
+    expect(after).toBeCloseTo((beta[i] as number) * (1 + (error * 16) / 20), 9);
+  }
+  const rows = samples(run);
+  for (const [i, value] of beta.entries()) {
+    const paid = rows.filter(({ step }) => step === i + 1).map((row) => sum(row.parts.KL));
+    expect(paid).toHaveLength(16);
+    expect(mean(paid)).toBeCloseTo(-value * (seen[i] as number), 3);
+  }
 });
 
 test('while a critic warms up the policy rests, and the critic gets better', async () => {
@@ -202,10 +222,7 @@ test('the same rewards at the last token, and as tokens, have equal sums; off ha
     const run = fresh();
     const options = { iterations: 1, shown: 16, rewardModel: scorer, reward: { tlr: { delivery } } };
     await ppo(small(run, options), { task: copyTask() });
-    const rows = readFileSync(join(run, 'samples.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const rows = samples(run);
     // All answers of the iteration are shown: the metric is about them.
     const weights: number[] = rows.flatMap(({ weight }) => weight);
     const secure: boolean[] = rows.flatMap((row) => row.secure);
@@ -260,11 +277,17 @@ test('a target KL ends the updates of an iteration', async () => {
 });
 
 test('a KL estimate below 0 under top-p is warned about, once', async () => {
+  const data = join(tempFolder(), 'safe.jsonl');
+  const response = 'snprintf(d, n, "%s", s);';
+  const rows = Array.from({ length: 10 }, (_, i) => ({ prompt: `<|im_start|>copy ${i}<|im_end|>`, response }));
+  writeFileSync(data, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const run = fresh();
-  await ppo(small(run, { iterations: 10, prompts: 32, kl: { coefficient: 0 } }), { task: copyTask() });
+  const options = { lr: 1e-3, steps: 20, batchSize: 8, checkpointEvery: 5, heldOut: 0, samples: { count: 0 } };
+  const schedule = { kind: 'constant', warmup: 0 } as const;
+  await sft({ model, data: [data], run, threads: 1, schedule, ...options });
   const notices: Notice[] = [];
-  // The reference is surer of the likeliest tokens, and only they are sampled.
-  const [init, reference] = [join(run, 'checkpoints', 'step-4'), join(run, 'checkpoints', 'step-10')];
+  // The reference is surer of the likeliest tokens, and only they are sampled: -0.31 nats or less for four seeds on portable and on avx2.
+  const [init, reference] = [join(run, 'checkpoints', 'step-5'), join(run, 'checkpoints', 'step-20')];
   await ppo(small(fresh(), { init, reference, topP: 0.5, lr: 1e-6, iterations: 2 }), {
     task: copyTask(),
     onNotice: (notice) => notices.push(notice),

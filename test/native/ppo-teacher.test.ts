@@ -29,8 +29,10 @@ describe('a language model as the teacher of a run', () => {
       if (broken) return fail(response, 401, 'no such key');
       const program =
         /begins\n(.*)\n>>>>> program/s.exec(body.messages[1]?.content.split('<<<<< program')[1] ?? '')?.[1] ?? '';
-      const secure = /snprintf\(.*?\)/.exec(program)?.map((quote) => ({ quote, why: 'bounded' })) ?? [];
-      const flaw = program.includes('strcpy') ? [{ cwe: 'CWE-120', severity: 'high', quote: 'strcpy' }] : [];
+      // From the first place to the end: whatever an answer repeats, such a quote stands in it once.
+      const quotes = (word: string) => (program.includes(word) ? [program.slice(program.indexOf(word))] : []);
+      const secure = quotes('snprintf').map((quote) => ({ quote, why: 'bounded' }));
+      const flaw = quotes('strcpy').map((quote) => ({ cwe: 'CWE-120', severity: 'high', quote }));
       say(
         response,
         JSON.stringify({ secure: [...secure, { quote: 'free(p)', why: 'made up' }], vulnerabilities: flaw }),

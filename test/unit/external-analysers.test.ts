@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Analyser, SourceCode } from '../../src/analysis/analyser.js';
 import { openBandit, readBandit } from '../../src/analysis/external/bandit.js';
-import { openClang, readClang } from '../../src/analysis/external/clang.js';
+import { clangCheckers, openClang, readClang } from '../../src/analysis/external/clang.js';
 import type { Reading } from '../../src/analysis/external/compiler.js';
 import { openCppcheck, readCppcheck } from '../../src/analysis/external/cppcheck.js';
-import { findGcc, openGcc, readGccJson, readGccSarif } from '../../src/analysis/external/gcc.js';
+import { findGcc, gccWarnings, openGcc, readGccJson, readGccSarif } from '../../src/analysis/external/gcc.js';
 import { Prelude, wholePrelude } from '../../src/analysis/external/prelude.js';
 import { SourceLines } from '../../src/analysis/external/source-lines.js';
 import type { Candidate, Unit } from '../../src/analysis/external/units.js';
@@ -47,32 +47,84 @@ function listed({ diagnostics }: Reading): string[] {
 describe('what was recorded of the tools', () => {
   const unit = recordedUnit();
 
+  const gccSaid = [
+    '0 CWE-416 gcc/-Wanalyzer-use-after-free p[0]',
+    '0 CWE-416 gcc/-Wuse-after-free p[0]',
+    '1 CWE-119 gcc/-Warray-bounds strcpy(small, "longer than four")',
+  ];
+
   test("gcc's JSON: bytes of the candidate, behind a character of two bytes too", () => {
-    expect(listed(readGccJson(analyserFixture('recorded.gcc-12.2.json'), unit) as Reading)).toEqual([
-      '0 CWE-416 gcc/-Wanalyzer-use-after-free p[0]',
-      '0 CWE-416 gcc/-Wuse-after-free p[0]',
-      '1 CWE-119 gcc/-Warray-bounds strcpy(small, "longer than four")',
-    ]);
+    expect(listed(readGccJson(analyserFixture('recorded.gcc-12.2.json'), unit) as Reading)).toEqual(gccSaid);
+    const older = gccSaid.filter((finding) => !finding.includes('-Wuse-after-free'));
+    const said = analyserFixture('recorded.gcc-11.3.json');
+    expect(listed(readGccJson(said, unit) as Reading)).toEqual(older);
+    // As 10 says it, by its documentation.
+    const oldest = said.replace(/"(?:byte|display)-column": \d+, /g, '');
+    expect(listed(readGccJson(oldest, unit) as Reading)).toEqual(older);
   });
 
-  test("clang's SARIF keeps to the unit's lines: they are led back", () => {
-    expect(listed(readClang(analyserFixture('recorded.clang-19.1.sarif'), unit) as Reading)).toEqual([
-      '0 CWE-416 clang/unix.Malloc p[0]',
-      '1 CWE-787 clang/alpha.unix.cstring.OutOfBounds strcpy(small, "longer than four")',
-    ]);
-  });
+  test.each(['14.0', '16.0', '19.1'])(
+    "the SARIF of clang %s keeps to the unit's lines: they are led back",
+    (version) => {
+      expect(listed(readClang(analyserFixture(`recorded.clang-${version}.sarif`), unit) as Reading)).toEqual([
+        '0 CWE-416 clang/unix.Malloc p[0]',
+        '1 CWE-787 clang/alpha.unix.cstring.OutOfBounds strcpy(small, "longer than four")',
+      ]);
+    },
+  );
 
   test('errors are laid at the door of the source that has them', () => {
     const errors = (reading: Reading | undefined) =>
       reading?.errors.map(({ candidate, message }) => [candidate?.index, message]);
-    expect(errors(readGccJson(analyserFixture('recorded.gcc-12.2.errors'), unit))).toEqual([
-      [0, "line 1: expected declaration specifiers or '...' before '{' token"],
-      [1, 'line 1: no-such.h: No such file or directory'],
+    for (const version of ['11.3', '12.2']) {
+      expect(errors(readGccJson(analyserFixture(`recorded.gcc-${version}.errors`), unit))).toEqual([
+        [0, "line 1: expected declaration specifiers or '...' before '{' token"],
+        [1, 'line 1: no-such.h: No such file or directory'],
+      ]);
+    }
+    for (const version of ['14.0', '16.0', '19.1']) {
+      expect(errors(readClang(analyserFixture(`recorded.clang-${version}.errors`), unit))).toEqual([
+        [0, 'line 1: expected parameter declarator'],
+        [0, "line 1: expected ')'"],
+        [1, "line 1: 'no-such.h' file not found"],
+      ]);
+    }
+    const unknown = "error: no analyzer checkers or packages are associated with 'optin.taint'";
+    expect(errors(readClang(`${unknown}\n1 error generated.\n`, unit))).toEqual([
+      [undefined, unknown.replace('error: ', '')],
     ]);
-    expect(errors(readClang(analyserFixture('recorded.clang-19.1.errors'), unit))).toEqual([
-      [0, 'line 1: expected parameter declarator'],
-      [0, "line 1: expected ')'"],
-      [1, "line 1: 'no-such.h' file not found"],
+  });
+
+  test.each([
+    ['14.0', ['optin.taint'], 5],
+    ['16.0', ['optin.taint'], 4],
+    ['19.1', [], 0],
+  ] as const)('clang %s is asked for the checkers that it has', (version, unasked, lacking) => {
+    const help = analyserFixture(`recorded.clang-${version}.checkers`);
+    const { flags, lacks } = clangCheckers(help);
+    const named = (option: string): string[] =>
+      flags.flatMap((flag) => new RegExp(`^-analyzer-${option}=(.*)$`).exec(flag)?.slice(1) ?? []);
+    const packages = ['core', 'unix', 'security', 'alpha.security', 'alpha.unix.cstring', 'optin.taint'];
+    expect(named('checker')).toEqual(packages.filter((name) => !(unasked as readonly string[]).includes(name)));
+    for (const name of [...named('checker'), ...named('disable-checker')])
+      expect(help).toMatch(new RegExp(`^  ${name.replaceAll('.', '\\.')}[. \n]`, 'm'));
+    expect(lacks).toHaveLength(lacking);
+    for (const name of lacks) expect(help).not.toContain(`  ${name} `);
+  });
+
+  test('gcc is told of the warnings that it has', () => {
+    const [older, newer] = ['11.3', '12.2'].map((v) => gccWarnings(analyserFixture(`recorded.gcc-${v}.warnings`)));
+    const flags = ['implicit-function-declaration', 'int-conversion', 'incompatible-pointer-types', 'implicit-int'].map(
+      (name) => `-Wno-error=${name}`,
+    );
+    expect([older?.flags, newer?.flags]).toEqual([flags, flags]);
+    // 14's are known to it alone.
+    expect(gccWarnings('  -Wreturn-mismatch           Warn …\n').flags).toEqual(['-Wno-error=return-mismatch']);
+    const unseen = ['-Wanalyzer-out-of-bounds', '-Wanalyzer-allocation-size', '-Wanalyzer-fd-use-after-close'];
+    expect(newer?.lacks).toEqual(unseen);
+    expect(older?.lacks).toEqual([
+      ...['-Wuse-after-free', '-Wdangling-pointer', '-Wanalyzer-use-of-uninitialized-value'],
+      ...['-Wanalyzer-tainted-allocation-size', ...unseen],
     ]);
   });
 
@@ -187,8 +239,25 @@ async function verdicts(analyser: Analyser): Promise<string[]> {
 const sandbox = noIsolation === undefined ? await Sandbox.open() : undefined;
 const opened = async (open: (sandbox: Sandbox, options: { batchSize?: number }) => Promise<Analyser | undefined>) =>
   sandbox && (await open(sandbox, {}));
-const gcc = await opened(openGcc);
-const clang = await opened(openClang);
+/** One for each version that is installed, by its name, such as `clang 14.0.6`; the one that is opened by default is the first. */
+async function versions(
+  open: (sandbox: Sandbox, options: { command?: string }) => Promise<Analyser | undefined>,
+  commands: readonly string[],
+): Promise<Map<string, Analyser>> {
+  const found = new Map<string, Analyser>();
+  for (const command of sandbox === undefined ? [] : commands) {
+    const analyser = await open(sandbox as Sandbox, { command });
+    const name = analyser?.id.replace(/ rules \d+$/, '');
+    if (analyser !== undefined && name !== undefined && !found.has(name)) found.set(name, analyser);
+  }
+  return found;
+}
+const numbered = (name: string, from: number, to: number): string[] => [
+  name,
+  ...Array.from({ length: to - from + 1 }, (_, i) => `${name}-${from + i}`),
+];
+const gccs = await versions(openGcc, numbered('gcc', 10, 15));
+const clangs = await versions(openClang, numbered('clang', 13, 22));
 const cppcheck = await opened(openCppcheck);
 const bandit = await opened(openBandit);
 const missing = (name: string): string => noIsolation ?? `${name} is not on PATH`;
@@ -197,6 +266,11 @@ const skipped: string[] = [];
 afterAll(() => {
   if (skipped.length > 0) console.warn(`left out: ${skipped.join('; ')}`);
 });
+/** Tests of each version, or one that is left out. */
+function liveVersions(found: ReadonlyMap<string, Analyser>, name: string, tests: (analyser: Analyser) => void): void {
+  if (found.size === 0) live(undefined, name)(name, () => test.skip(missing(name), () => {}));
+  for (const [version, analyser] of found) describe(version, () => tests(analyser));
+}
 function live(analyser: Analyser | undefined, name: string) {
   if (analyser === undefined) skipped.push(missing(name));
   return describe.skipIf(analyser === undefined);
@@ -216,9 +290,9 @@ const failing = [
   'openBrace failed',
 ];
 
-live(gcc, 'gcc')('gcc', () => {
+liveVersions(gccs, 'gcc', (gcc) => {
   test('finds what is there, whatever its neighbours do', async () => {
-    const said = await verdicts(gcc as Analyser);
+    const said = await verdicts(gcc);
     const expected = [
       'useAfterFree CWE-416 4',
       'doubleFree CWE-415 4',
@@ -233,18 +307,20 @@ live(gcc, 'gcc')('gcc', () => {
   });
 
   test("a caller's arguments are an attacker's: an index that is not checked is found by the taint pass", async () => {
-    const [open, checked] = await (gcc as Analyser).analyze([
+    const [open, checked] = await gcc.analyze([
       c('static int table[4];\nint at(int i) {\n    return table[i];\n}\n'),
       c('static int table[4];\nint at(int i) {\n    if (i < 0 || i >= 4) return -1;\n    return table[i];\n}\n'),
     ]);
-    expect(open?.findings.map(({ cwe, rule }) => [cwe, rule])).toEqual([
-      ['CWE-129', 'gcc/-Wanalyzer-tainted-array-index'],
-    ]);
+    // Parameters can be marked since the version that has this warning, too.
+    const marked = gcc.lacks?.includes('-Wanalyzer-tainted-allocation-size') === false;
+    expect(open?.findings.map(({ cwe, rule }) => [cwe, rule])).toEqual(
+      marked ? [['CWE-129', 'gcc/-Wanalyzer-tainted-array-index']] : [],
+    );
     expect(checked?.findings).toEqual([]);
   });
 
   test('a copy that strncpy cuts off has no end; strncat gives it one', async () => {
-    const [copied, appended] = await (gcc as Analyser).analyze([
+    const [copied, appended] = await gcc.analyze([
       c('void go(char *to) { strncpy(to, "eight ch", 8); }\n'),
       c('void go(char *to) { strncat(to, "eight ch", 8); }\n'),
     ]);
@@ -253,7 +329,7 @@ live(gcc, 'gcc')('gcc', () => {
   });
 });
 
-describe.skipIf(sandbox === undefined || gcc === undefined)('the part of the prelude that a unit needs', () => {
+describe.skipIf(gccs.size === 0)('the part of the prelude that a unit needs', () => {
   /** A use of each kind of name: functions, macros, objects, types, tags, enumerators, inline functions. */
   const uses = {
     calls:
@@ -291,9 +367,9 @@ describe.skipIf(sandbox === undefined || gcc === undefined)('the part of the pre
   });
 });
 
-live(clang, 'clang')('clang', () => {
+liveVersions(clangs, 'clang', (clang) => {
   test('finds what is there, whatever its neighbours do', async () => {
-    const said = await verdicts(clang as Analyser);
+    const said = await verdicts(clang);
     const expected = [
       'useAfterFree CWE-416 4',
       'doubleFree CWE-415 4',
@@ -308,12 +384,17 @@ live(clang, 'clang')('clang', () => {
   test("an index that was read is an attacker's; a place in a text that was read, and a class of characters, are not", async () => {
     const read = (body: string) =>
       c(`int table[4];\nint at(void) {\n    char line[8];\n    int i = 0;\n    ${body}\n    return i;\n}\n`);
-    const analyses = await (clang as Analyser).analyze([
+    const analyses = await clang.analyze([
       read('if (scanf("%d", &i) == 1) return table[i];'),
       read('if (fgets(line, sizeof line, stdin) == NULL) return 1;\n    line[strcspn(line, "\\n")] = 0;'),
       read('if (scanf("%7s", line) == 1 && isalpha((unsigned char)line[0])) return 1;'),
     ]);
-    expect(analyses.map(({ findings }) => findings.map(({ cwe }) => cwe))).toEqual([['CWE-129'], [], []]);
+    const [open, ...rest] = analyses.map(({ findings }) => findings.map(({ cwe }) => cwe));
+    expect(rest).toEqual([[], []]);
+    // Of an index that was read 16 says nothing yet; 17 and 18 were not run.
+    const major = Number(/^clang (\d+)/.exec(clang.id)?.[1]);
+    if (major <= 16) expect(open).toEqual([]);
+    if (major >= 19) expect(open).toEqual(['CWE-129']);
   });
 
   test('nothing in a source keeps it from saying what it finds', async () => {
@@ -335,7 +416,7 @@ live(clang, 'clang')('clang', () => {
     const code = Buffer.from(
       '#include <vector>\nint f(std::vector<int> v) {\n  int *p = new int(1);\n  delete p;\n  return *p + v.at(0);\n}\n',
     );
-    const [analysis] = await (clang as Analyser).analyze([{ code, language: 'cpp' }]);
+    const [analysis] = await clang.analyze([{ code, language: 'cpp' }]);
     expect(analysis?.failure).toBeUndefined();
   });
 });
@@ -349,12 +430,12 @@ live(cppcheck, 'cppcheck')('cppcheck', () => {
   });
 });
 
-for (const [name, analyser] of Object.entries({ gcc, clang })) {
-  live(analyser, name)(`${name}, of many that do not compile`, () => {
+for (const [name, analyser] of [...gccs, ...clangs]) {
+  describe(`${name}, of many that do not compile`, () => {
     test('asks again about the others alone', async () => {
       const broken = Array.from({ length: 12 }, (_, i) => c(`int go(int n) {\n    return n + limit${i};\n}\n`));
       const run = vi.spyOn(sandbox as Sandbox, 'run');
-      const analyses = await (analyser as Analyser).analyze([...broken, ...sources.slice(0, 4)]);
+      const analyses = await analyser.analyze([...broken, ...sources.slice(0, 4)]);
       expect(run.mock.calls.length).toBeLessThan(8);
       run.mockRestore();
       expect(analyses.map(({ failure }) => failure?.replace(/: .*('limit\d+').*$/, ': $1'))).toEqual([
@@ -367,12 +448,16 @@ for (const [name, analyser] of Object.entries({ gcc, clang })) {
   });
 }
 
-for (const [name, analyser] of Object.entries({ gcc, clang, cppcheck })) {
-  live(analyser, name)(`${name}, batched`, () => {
+for (const [name, analyser] of [
+  ...gccs,
+  ...clangs,
+  ...(cppcheck === undefined ? [] : [['cppcheck', cppcheck] as const]),
+]) {
+  describe(`${name}, batched`, () => {
     test('findings are those of single runs', { timeout: 300_000 }, async () => {
-      const together = await (analyser as Analyser).analyze(sources);
+      const together = await analyser.analyze(sources);
       for (const [i, source] of sources.entries()) {
-        const [alone] = await (analyser as Analyser).analyze([source]);
+        const [alone] = await analyser.analyze([source]);
         expect({ about: source.about, ...together[i] }).toEqual({ about: source.about, ...alone });
       }
     });

@@ -2,33 +2,39 @@ import type { Sandbox } from '../../sandbox/index.js';
 import type { Cwe } from '../../teacher/teacher.js';
 import { CompilerAnalyser, type Reading, withoutGuess } from './compiler.js';
 import { readSarif } from './sarif.js';
-import { findTool, type Tool } from './tools.js';
+import { findTool, type Tool, toolFailed, toolLimits } from './tools.js';
 import { candidateAt, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
 const rulesVersion = 3;
 
-/** clang's static analyser, for C and C++. Undefined where it is not. */
+/**
+ * clang's static analyser, for C and C++. Undefined where it is not; `command` names one of several.
+ *
+ * @throws ERR_ANALYSER when it lacks the headers of C's library, or does not say which checkers it has.
+ */
 export async function openClang(
   sandbox: Sandbox,
-  { batchSize = 64 }: { batchSize?: number } = {},
+  { batchSize = 64, command: wanted }: { batchSize?: number; command?: string } = {},
 ): Promise<CompilerAnalyser | undefined> {
-  const tool = await findClang(sandbox);
+  const tool = await findClang(sandbox, wanted);
   if (tool === undefined) return undefined;
   const { command, version } = tool;
+  const { flags, lacks } = clangCheckers(await checkerHelp(sandbox, command));
   return CompilerAnalyser.open(sandbox, {
     batchSize,
     name: 'clang',
     id: `clang ${version} rules ${rulesVersion}`,
     languages: ['c', 'cpp'],
+    lacks,
     passes: [
       {
         tainted: false,
         preprocess: [command, '-std=gnu17', '-D__clang_analyzer__=1', '-E', '-dD', '-x', 'c', '-'],
         command: (extension) =>
           [
-            ...[command, ...common, extension === 'c' ? '-std=gnu17' : '-std=gnu++20', '-o', '"$said"', '"$unit"'],
-            ...['2>"$TMPDIR/errors" || { cat "$TMPDIR/errors" >"$said"; false; }'],
+            ...[command, ...common, ...flags, extension === 'c' ? '-std=gnu17' : '-std=gnu++20'],
+            ...['-o', '"$said"', '"$unit"', '2>"$TMPDIR/errors" || { cat "$TMPDIR/errors" >"$said"; false; }'],
           ].join(' '),
         read: readClang,
       },
@@ -36,34 +42,63 @@ export async function openClang(
   });
 }
 
-export function findClang(sandbox: Sandbox): Promise<Tool | undefined> {
-  return findTool(sandbox, ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map((version) => `clang-${version}`)]);
+export function findClang(sandbox: Sandbox, command?: string): Promise<Tool | undefined> {
+  const newestFirst = [22, 21, 20, 19, 18, 17, 16, 15, 14, 13].map((version) => `clang-${version}`);
+  return findTool(sandbox, command === undefined ? ['clang', ...newestFirst] : [command]);
 }
 
 const common = [
-  ...[
-    '--analyze',
-    '-Xclang',
-    '-analyzer-output=sarif',
-    '-ferror-limit=0',
-    '-fno-caret-diagnostics',
-    '-fno-color-diagnostics',
-  ],
-  ...['core', 'unix', 'security', 'alpha.security', 'alpha.unix.cstring', 'optin.taint'].flatMap((name) =>
-    checker(name),
-  ),
-  // These find fault with every call of a function, however it is called.
-  ...['DeprecatedOrUnsafeBufferHandling', 'strcpy', 'rand', 'bcmp', 'bcopy', 'bzero'].flatMap((name) =>
-    checker(`security.insecureAPI.${name}`, 'disable-checker'),
-  ),
+  ...['--analyze', '-Xclang', '-analyzer-output=sarif'],
+  ...['-ferror-limit=0', '-fno-caret-diagnostics', '-fno-color-diagnostics'],
   ...['implicit-function-declaration', 'int-conversion', 'incompatible-function-pointer-types', 'implicit-int'].map(
     (name) => `-Wno-error=${name}`,
   ),
   '-Wno-error=return-mismatch -Wno-unknown-warning-option',
 ];
 
-function checker(name: string, option = 'checker'): string[] {
-  return ['-Xclang', `-analyzer-${option}=${name}`];
+const wantedPackages = ['core', 'unix', 'security', 'alpha.security', 'alpha.unix.cstring', 'optin.taint'];
+// These find fault with every call of a function, however it is called.
+const unwanted = ['DeprecatedOrUnsafeBufferHandling', 'strcpy', 'rand', 'bcmp', 'bcopy', 'bzero'].map(
+  (name) => `security.insecureAPI.${name}`,
+);
+/** What the adapter finds with the newest clang that it was run with; behind `|`, what did it in older or newer ones. */
+const capabilities = [
+  ...['core.NullDereference', 'core.DivideZero', 'core.BitwiseShift', 'unix.Malloc'],
+  ...['unix.Stream', 'unix.StdCLibraryFunctions'],
+  'security.PutenvStackArray|alpha.security.cert.pos.34c',
+  'security.ArrayBound|alpha.security.ArrayBoundV2',
+  'optin.taint.GenericTaint|alpha.security.taint.GenericTaint|alpha.security.taint.TaintPropagation',
+  ...['optin.taint.TaintedAlloc', 'alpha.unix.cstring.OutOfBounds', 'alpha.unix.cstring.UninitializedRead'],
+];
+
+/** What clang says of its checkers: those for everyone, and those that are called alpha. */
+async function checkerHelp(sandbox: Sandbox, command: string): Promise<string> {
+  const argv = [command, '-cc1', '-analyzer-checker-help', '-analyzer-checker-help-alpha'];
+  const result = await sandbox.run({ argv, limits: toolLimits });
+  if (result.status !== 0) throw toolFailed('clang', result);
+  return result.stdout.toString('utf8');
+}
+
+/**
+ * Chooses among the checkers that a version of clang has, by its `-analyzer-checker-help`: one that it does not know is an error to it.
+ * `lacks` are those that it has under no name.
+ *
+ * @internal
+ */
+export function clangCheckers(help: string): { flags: string[]; lacks: string[] } {
+  const known = [...help.matchAll(/^ {2}([a-z]+(?:\.\w+)+)/gm)].map(([, name = '']) => name);
+  const has = (name: string): boolean => known.some((checker) => checker === name || checker.startsWith(`${name}.`));
+  const flag = (name: string, option: string): string[] => ['-Xclang', `-analyzer-${option}=${name}`];
+  return {
+    flags: [
+      ...wantedPackages.filter(has).flatMap((name) => flag(name, 'checker')),
+      ...unwanted.filter(has).flatMap((name) => flag(name, 'disable-checker')),
+    ],
+    lacks: capabilities
+      .map((names) => names.split('|'))
+      .filter((names) => !names.some(has))
+      .map(([newest = '']) => newest),
+  };
 }
 
 type Rule = Cwe | ((message: string, text: string) => Cwe | undefined);
@@ -96,6 +131,7 @@ const weaknesses: readonly (readonly [string, Rule])[] = [
   ['security.insecureAPI.getpw', 'CWE-242'],
   ['security.insecureAPI.UncheckedReturn', 'CWE-252'],
   ['security.PutenvStackArray', 'CWE-562'],
+  ['alpha.security.cert.pos.34c', 'CWE-562'],
   ['security.ArrayBound', bounds],
   ['alpha.security.ArrayBound', bounds],
   ['alpha.security.ArrayBoundV2', bounds],
@@ -148,6 +184,9 @@ export function readClang(said: string, unit: Unit): Reading | undefined {
       const candidate = unit.parts.find(({ candidate: { index } }) => index === Number(name))?.candidate;
       reading.errors.push({ candidate, message: `line ${line}: ${withoutGuess(message.replace(/ \[-W.*\]$/, ''))}` });
     }
+    // Without a place: of the options that it was given.
+    for (const [, message = ''] of said.matchAll(/^error: (.*)$/gm))
+      reading.errors.push({ candidate: undefined, message });
     return reading.errors.length > 0 || said === '' ? reading : undefined;
   }
   for (const { region, unit: columns, rule, message } of readSarif(said, 'the output of clang').results) {

@@ -47,6 +47,8 @@ export interface CompilerOptions {
   name: string;
   id: string;
   languages: readonly Language[];
+  /** Checkers that this version of the compiler does not have, by their names in newer ones. */
+  lacks: readonly string[];
   passes: readonly Pass[];
   /** It does not call a leak what `main` leaves behind; it cannot know `main` when that has another name, among others. */
   forgivesMain?: boolean;
@@ -62,6 +64,7 @@ export class CompilerAnalyser implements Analyser {
   readonly name: string;
   readonly id: string;
   readonly languages: readonly Language[];
+  readonly lacks: readonly string[];
   readonly #sandbox: Sandbox;
   readonly #passes: readonly PreparedPass[];
   readonly #batchSize: number;
@@ -73,6 +76,7 @@ export class CompilerAnalyser implements Analyser {
     this.name = options.name;
     this.id = options.id;
     this.languages = options.languages;
+    this.lacks = options.lacks;
     this.#passes = passes;
     this.#batchSize = options.batchSize;
     this.#forgivesMain = options.forgivesMain ?? false;

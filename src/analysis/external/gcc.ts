@@ -2,36 +2,76 @@ import { z } from 'zod';
 import type { Sandbox } from '../../sandbox/index.js';
 import { CompilerAnalyser, type Diagnostic, type Pass, type Reading, withoutGuess } from './compiler.js';
 import { readSarif } from './sarif.js';
-import { findTool, type Tool } from './tools.js';
+import { findTool, type Tool, toolFailed, toolLimits } from './tools.js';
 import { candidateNamed, isForeign, type Unit } from './units.js';
 
 /** Changes whenever a finding may change. */
 const rulesVersion = 3;
 
-/** gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not. */
+/**
+ * gcc: its warnings, -fanalyzer, and -fanalyzer's taint checker. C only, since it does not know C++ well enough. Undefined where it is not;
+ * `command` names one of several.
+ *
+ * @throws ERR_ANALYSER when it lacks the headers of C's library, or does not say which warnings it has.
+ */
 export async function openGcc(
   sandbox: Sandbox,
-  { batchSize = 32 }: { batchSize?: number } = {},
+  { batchSize = 32, command }: { batchSize?: number; command?: string } = {},
 ): Promise<CompilerAnalyser | undefined> {
-  const tool = await findGcc(sandbox);
+  const tool = await findGcc(sandbox, command);
   if (tool === undefined) return undefined;
+  const { flags, lacks } = gccWarnings(await warningsHelp(sandbox, tool.command));
   return CompilerAnalyser.open(sandbox, {
     batchSize,
     name: 'gcc',
     id: `gcc ${tool.version} rules ${rulesVersion}`,
     languages: ['c'],
-    passes: gccPasses(tool),
+    lacks,
+    passes: gccPasses(tool, flags),
     forgivesMain: true,
   });
 }
 
 /** From 10 on gcc has -fanalyzer. */
-export async function findGcc(sandbox: Sandbox): Promise<Tool | undefined> {
-  const tool = await findTool(sandbox, ['gcc', ...[15, 14, 13, 12, 11, 10].map((version) => `gcc-${version}`)]);
+export async function findGcc(sandbox: Sandbox, command?: string): Promise<Tool | undefined> {
+  const newestFirst = [15, 14, 13, 12, 11, 10].map((version) => `gcc-${version}`);
+  const tool = await findTool(sandbox, command === undefined ? ['gcc', ...newestFirst] : [command]);
   return tool !== undefined && Number.parseInt(tool.version, 10) >= 10 ? tool : undefined;
 }
 
-function gccPasses({ command, version }: Tool): Pass[] {
+async function warningsHelp(sandbox: Sandbox, command: string): Promise<string> {
+  const result = await sandbox.run({ argv: [command, '--help=warnings'], limits: toolLimits });
+  if (result.status !== 0) throw toolFailed('gcc', result);
+  return result.stdout.toString('utf8');
+}
+
+/**
+ * What of its warnings a version of gcc has, by its `--help=warnings`: that one it does not know is to be no error is an error to it.
+ *
+ * @internal
+ */
+export function gccWarnings(help: string): { flags: string[]; lacks: string[] } {
+  const known = new Set([...help.matchAll(/^ {2}-W([\w-]+)/gm)].map(([, name]) => name));
+  return {
+    flags: noErrors.filter((name) => known.has(name)).map((name) => `-Wno-error=${name}`),
+    lacks: capabilities.filter((name) => !known.has(name)).map((name) => `-W${name}`),
+  };
+}
+
+// What newer compilers refuse, older ones warn of: the same for all.
+const noErrors = [
+  ...['implicit-function-declaration', 'int-conversion', 'incompatible-pointer-types', 'implicit-int'],
+  ...['return-mismatch', 'declaration-missing-parameter-type'],
+];
+
+// Those that stand for what came with 11, 12 (an attacker's parameters are marked from then on) and, by its documentation, 13.
+const capabilities = [
+  ...['stringop-overread', 'mismatched-dealloc'],
+  ...['use-after-free', 'dangling-pointer', 'analyzer-use-of-uninitialized-value', 'analyzer-tainted-allocation-size'],
+  ...['analyzer-out-of-bounds', 'analyzer-allocation-size', 'analyzer-fd-use-after-close'],
+];
+
+function gccPasses({ command, version }: Tool, noErrorFlags: readonly string[]): Pass[] {
   // JSON is what gcc had first, and has no more from 15 on.
   const sarif = Number.parseInt(version, 10) >= 13;
   const pass = (tainted: boolean, level: string, flags: readonly string[]): Pass => ({
@@ -39,11 +79,8 @@ function gccPasses({ command, version }: Tool): Pass[] {
     preprocess: [command, '-std=gnu17', level, '-E', '-dD', '-x', 'c', '-'],
     command: () =>
       [
-        command,
-        ...common,
-        `-fdiagnostics-format=${sarif ? 'sarif-stderr' : 'json'}`,
-        ...[level, ...flags],
-        '"$unit" 2>"$said"',
+        ...[command, ...common, ...noErrorFlags, `-fdiagnostics-format=${sarif ? 'sarif-stderr' : 'json'}`],
+        ...[level, ...flags, '"$unit" 2>"$said"'],
       ].join(' '),
     read: sarif ? readGccSarif : readGccJson,
   });
@@ -59,18 +96,10 @@ function gccPasses({ command, version }: Tool): Pass[] {
 const tooComplex = '-Wanalyzer-too-complex';
 const gaveUp = (message: string): boolean => message.includes('bailed out');
 
+// All warnings are given before code is made of RTL (-dx), which takes as long as they do.
 const common = [
-  // All warnings are given before code is made of RTL (-dx), which takes as long as they do.
-  ...[
-    '-std=gnu17',
-    '-fanalyzer',
-    '-dx',
-    '-S',
-    '-o',
-    '/dev/null',
-    '-ftrack-macro-expansion=0',
-    '-fno-diagnostics-show-caret',
-  ],
+  ...['-std=gnu17', '-fanalyzer', '-dx', '-S', '-o', '/dev/null'],
+  ...['-ftrack-macro-expansion=0', '-fno-diagnostics-show-caret'],
   // Of functions that are the same, it would warn of one alone: two candidates may have the same.
   '-fno-ipa-icf',
   // What newer compilers refuse, older ones warn of: the same for all.
@@ -106,7 +135,10 @@ function weaknessOf(option: string, message: string): Diagnostic['cwe'] {
   return cwe === 'CWE-170' && message.startsWith("'strncat'") ? undefined : cwe;
 }
 
-const place = z.object({ line: z.int(), 'byte-column': z.int(), file: z.string() });
+// Until 10, `column` was all there was, and counted bytes.
+const place = z
+  .object({ line: z.int(), column: z.int(), 'byte-column': z.int().optional(), file: z.string() })
+  .transform(({ line, column, file, 'byte-column': byteColumn = column }) => ({ line, column: byteColumn, file }));
 const diagnosticSchema = z.object({
   kind: z.string(),
   message: z.string(),
@@ -132,8 +164,8 @@ export function readGccJson(said: string, unit: Unit): Reading | undefined {
       const { caret, start = caret, finish } = at;
       const region = {
         startLine: start.line,
-        startColumn: start['byte-column'],
-        ...(finish === undefined ? {} : { endLine: finish.line, endColumn: finish['byte-column'] + 1 }),
+        startColumn: start.column,
+        ...(finish === undefined ? {} : { endLine: finish.line, endColumn: finish.column + 1 }),
       };
       const cwe: Diagnostic['cwe'] = metadata?.cwe === undefined ? weaknessOf(option, message) : `CWE-${metadata.cwe}`;
       reading.diagnostics.push({ candidate, region, unit: 'bytes', rule: `gcc/${option}`, cwe, message });

@@ -27,6 +27,7 @@ export async function openAnalysers(
   return opened as Analyser[];
 }
 
-const opening: Readonly<Record<AnalyserName, (sandbox: Sandbox) => Promise<Analyser | undefined>>> = {
+/** Undefined where it is not, on the sandbox's PATH. */
+export const opening: Readonly<Record<AnalyserName, (sandbox: Sandbox) => Promise<Analyser | undefined>>> = {
   ...{ gcc: openGcc, clang: openClang, cppcheck: openCppcheck, codeql: openCodeql, bandit: openBandit },
 };

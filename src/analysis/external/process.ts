@@ -7,7 +7,7 @@ export interface ProcessResult {
   stderr: string;
 }
 
-/** Runs a program that we trust, outside of the sandbox. Undefined when there is none of this name on PATH. */
+/** Runs a program that we trust, outside of the sandbox. Undefined when there is none of this name on PATH that may be run. */
 export function runProcess(
   command: string,
   args: readonly string[],
@@ -21,7 +21,7 @@ export function runProcess(
     child.stdout.on('data', (part: Buffer) => out.push(part));
     child.stderr.on('data', (part: Buffer) => err.push(part));
     child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') resolve(undefined);
+      if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(undefined);
       else reject(signal?.aborted ? signal.reason : error);
     });
     child.on('close', (status) => {
