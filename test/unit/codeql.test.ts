@@ -157,7 +157,9 @@ describe.skipIf(typeof sandbox === 'string')('the command line', () => {
     const lines = await asked(async () =>
       ((await openCodeql(box, { command })) as Analyser).analyze([compiled, c('int f( @\n')]),
     );
-    expect(lines[1]).toBe(`built: gcc s000000.c, failed s000001.c; ${secret} ENOENT`);
+    expect(lines[1]?.replace(/(?<=s00000\d)[0-9a-f]{16}/g, '')).toBe(
+      `built: gcc s000000.c, failed s000001.c; ${secret} ENOENT`,
+    );
     rmSync(dirname(secret), { recursive: true });
   });
 

@@ -74,7 +74,7 @@ const capabilities = [
 /** What clang says of its checkers: those for everyone, and those that are called alpha. */
 async function checkerHelp(sandbox: Sandbox, command: string): Promise<string> {
   const argv = [command, '-cc1', '-analyzer-checker-help', '-analyzer-checker-help-alpha'];
-  const result = await sandbox.run({ argv, limits: toolLimits });
+  const result = await sandbox.run({ argv, profile: 'compiler', limits: toolLimits });
   if (result.status !== 0) throw toolFailed('clang', result);
   return result.stdout.toString('utf8');
 }

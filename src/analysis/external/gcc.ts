@@ -40,7 +40,7 @@ export async function findGcc(sandbox: Sandbox, command?: string): Promise<Tool 
 }
 
 async function warningsHelp(sandbox: Sandbox, command: string): Promise<string> {
-  const result = await sandbox.run({ argv: [command, '--help=warnings'], limits: toolLimits });
+  const result = await sandbox.run({ argv: [command, '--help=warnings'], profile: 'compiler', limits: toolLimits });
   if (result.status !== 0) throw toolFailed('gcc', result);
   return result.stdout.toString('utf8');
 }
