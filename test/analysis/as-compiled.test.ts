@@ -73,9 +73,10 @@ test('every character stays where it was', () => {
   );
 });
 
-test('is read in time that grows with its length', () => {
-  const began = performance.now();
-  for (const part of ['/**/', '#if 0\n', '#', '%:', '\\ ', 'R"(', '"', '/*', '#if 1\n#endif\n'])
-    asCompiled(part.repeat(2 ** 19 / part.length), 'c');
-  expect(performance.now() - began).toBeLessThan(5000);
+// In quadratic time these would not end before the test's time does.
+test('long texts of one part are read', () => {
+  for (const part of ['/**/', '#if 0\n', '#', '%:', '\\ ', 'R"(', '"', '/*', '#if 1\n#endif\n']) {
+    const text = part.repeat(2 ** 19 / part.length);
+    expect(asCompiled(text, 'c')).toHaveLength(text.length);
+  }
 });

