@@ -31,6 +31,8 @@ export interface Attempt {
   files?: Readonly<Record<string, string>>;
   /** Of an attack: careless code withstands it as well. It shows whether care goes too far, and earns no credit. */
   harmless?: boolean;
+  /** Attacks of one kind differ in the sizes around them alone: one may stand for all. */
+  kin?: number;
 }
 
 /** What a pointer that the function stored leads to: `size` and `text` are of the block, `elsewhere` is memory that is no heap block. */
@@ -164,10 +166,14 @@ function arrayAttacks(random: RandomStream, more: Attempt['inputs'] = {}): Attem
   const indices = [
     [small, [...outside(random, small), 0]],
     [large, [...outside(random, large), large - 1]],
-    [vast, [vast, -1, vast + between(random, 1, 300), -between(random, 2, 300)]],
+    [vast, [-1, -between(random, 2, 300), vast, vast + between(random, 1, 300)]],
   ] as const;
   return indices.flatMap(([n, list]) =>
-    list.map((index) => ({ inputs: { ...array(random, n, index), ...more }, harmless: index >= 0 && index < n })),
+    list.map((index, kin) => ({
+      inputs: { ...array(random, n, index), ...more },
+      harmless: index >= 0 && index < n,
+      kin,
+    })),
   );
 }
 
@@ -176,6 +182,7 @@ interface Sizes {
   before: number;
   source: number;
   harmless?: boolean;
+  kin?: number;
 }
 
 // A careless limit may lie anywhere: below a small buffer's size, above a large one's.
@@ -184,8 +191,8 @@ function copySizes(random: RandomStream, before: (cap: number) => number): Sizes
   return caps.flatMap((cap) => {
     const held = before(cap);
     const room = cap - held - 1;
-    const sources = new Set([room, room + 1, room + 2, room + between(random, 3, 30), ...huge, 0]);
-    return [...sources].map((source) => ({ cap, before: held, source, harmless: source <= room }));
+    const sources = [room, room + 1, room + 2, room + between(random, 3, 30), ...huge, 0];
+    return sources.map((source, kin) => ({ cap, before: held, source, harmless: source <= room, kin }));
   });
 }
 function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attempt['inputs'] {
@@ -197,7 +204,7 @@ function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attem
 }
 
 function moved(random: RandomStream, cap: number, length: number): Attempt {
-  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, 8192)) };
+  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, 4096)) };
   return {
     inputs: { frame: { kind: 'buffer', size: cap, text: '' }, cap: int(cap), blob, blen: int(length) },
     harmless: length >= 0 && length <= cap,
@@ -332,7 +339,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'src'),
     attacks: (random) =>
-      copySizes(random, () => 0).map((sizes) => ({
+      copySizes(random, () => 0).map(({ kin = 0, ...sizes }) => ({
+        kin,
         inputs: copyInputs(random, { ...sizes, before: Math.min(sizes.cap - 1, random.below(4)) }),
         harmless: sizes.harmless === true,
       })),
@@ -346,10 +354,13 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'dst') + textOf(attempt, 'src'),
     attacks: (random) =>
-      [...copySizes(random, (cap) => random.below(cap)), ...copySizes(random, (cap) => cap - 1)].map((sizes) => ({
-        inputs: copyInputs(random, sizes),
-        harmless: sizes.harmless === true,
-      })),
+      [...copySizes(random, (cap) => random.below(cap)), ...copySizes(random, (cap) => cap - 1)].map(
+        ({ kin = 0, ...sizes }) => ({
+          kin,
+          inputs: copyInputs(random, sizes),
+          harmless: sizes.harmless === true,
+        }),
+      ),
     harm: unended('dst'),
   },
   mcpy: {
@@ -362,7 +373,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     attacks: (random) =>
       [between(random, 1, 8), between(random, 9, 15), between(random, 17, 60)].flatMap((cap) => {
         const over = [cap, cap + 1, cap + between(random, 2, 30), ...huge, intMax];
-        return [-1, -2, -between(random, 3, 5000), intMin, 0, ...over].map((length) => moved(random, cap, length));
+        return [-1, -2, -between(random, 3, 5000), intMin, 0, ...over].map((length, kin) => ({
+          ...moved(random, cap, length),
+          kin,
+        }));
       }),
   },
   print: {
@@ -417,7 +431,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       return block.kind === 'block' && block.size >= size && /^\0*$/.test(block.text.slice(0, size));
     },
     attacks: (random) => [
-      { ...allocated(between(random, 2, 48)), failFrom: 0 },
+      { ...allocated(between(random, 2, 8)), failFrom: 0 },
+      { ...allocated(between(random, 201, 4000)), failFrom: 0 },
       { ...allocated(between(random, 2, 48)), failFrom: 1 },
       ...[0, 255, 256, 257, between(random, 258, 4000), 4096, 65536 + between(random, 0, 99)].map((size) =>
         allocated(size),
@@ -435,7 +450,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     benign: (random, variant) => copied(word(random, [1, 7][variant] ?? between(random, 2, 6))),
     done: (attempt, { held }) => heldText(held('outs')) === textOf(attempt, 'src'),
     attacks: (random) => [
-      { ...copied(word(random, between(random, 3, 12))), failFrom: 0 },
+      { ...copied(word(random, between(random, 1, 8))), failFrom: 0 },
+      { ...copied(word(random, between(random, 201, 400))), failFrom: 0 },
       { ...copied(word(random, between(random, 3, 12))), failFrom: 1 },
       // Where sizes are rounded up, only the length below a multiple shows that the NUL has no room.
       ...[0, 1, 7, 8, 15, 16, 31, 63, 127, 255, 8 * between(random, 5, 60) - 1, between(random, 30, 199), ...huge].map(
@@ -550,7 +566,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     done: (attempt, { bytes }) => stringIn(bytes('lbuf')) === textOf(attempt, 'fin'),
     attacks: (random) =>
       [between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].flatMap((cap) =>
-        [cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length) => ({
+        [cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length, kin) => ({
+          kin,
           ...lines(cap, word(random, length)),
           harmless: length < cap,
         })),

@@ -34,10 +34,11 @@ function merged(attempts: readonly Attempt[]): Attempt {
     undefined,
   );
   const failFrom = attempts.at(-1)?.failFrom;
-  const harmless = attempts.at(-1)?.harmless === true;
+  const { harmless, kin } = attempts.at(-1) ?? {};
   return {
     inputs,
-    ...(harmless && { harmless }),
+    ...(harmless !== undefined && { harmless }),
+    ...(kin !== undefined && { kin }),
     ...(failFrom !== undefined && { failFrom }),
     ...(files !== undefined && { files }),
   };

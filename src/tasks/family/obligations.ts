@@ -85,18 +85,22 @@ function partOf(step: StepId, { inputs, files, failFrom, harmless }: Drawn): Dra
   };
 }
 
-/** Letters, and bytes of a block, that an interpreter has patience for; and attacks on a step. */
-const [mostLetters, mostBytes, mostAttacks] = [500, 8192, 14];
+/** Bytes of a block that an interpreter has patience for. */
+const mostBytes = 8192;
 
-/** One allocation that fails stands for all: the teacher tries each. What is too long for it the judge has. */
+/** One attack of each kind; one allocation that fails stands for all, as the teacher tries each. What is too large for it the judge has. */
 function few(attempts: readonly Drawn[]): Drawn[] {
-  const short = attempts.filter(({ inputs, failFrom = 0 }) => {
-    const letters = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
-    const bytes = inputs.sz?.kind === 'int' ? inputs.sz.value : 0n;
-    return failFrom === 0 && Math.max(0, ...letters) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
+  const fit = attempts.filter(({ inputs: { sz }, failFrom = 0 }) => {
+    const bytes = sz?.kind === 'int' ? sz.value : 0n;
+    return failFrom === 0 && (bytes <= mostBytes || bytes > 2n ** 62n);
   });
-  const stride = Math.max(1, short.length / mostAttacks);
-  return Array.from({ length: Math.min(mostAttacks, short.length) }, (_, i) => short[Math.floor(i * stride)] as Drawn);
+  const kinds = new Map<number, Drawn[]>();
+  for (const [i, attempt] of fit.entries()) {
+    const kind = attempt.kin ?? -1 - i;
+    kinds.set(kind, [...(kinds.get(kind) ?? []), attempt]);
+  }
+  // Of each kind another size.
+  return [...kinds.values()].map((kin, i) => kin[i % kin.length] as Drawn);
 }
 
 function benignOf(step: StepId, attempt: Drawn): Benign {
