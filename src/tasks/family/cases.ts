@@ -110,7 +110,7 @@ function numbers(random: RandomStream, count: number): number[] {
 }
 
 /** Lengths far beyond any buffer that an author would think of. */
-const huge = [200, 4096];
+const huge = [200, 700, 4096];
 
 // Input of a role, read back.
 function intOf({ inputs }: Attempt, role: Role): number {

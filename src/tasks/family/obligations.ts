@@ -85,22 +85,22 @@ function partOf(step: StepId, { inputs, files, failFrom, harmless }: Drawn): Dra
   };
 }
 
-/** Bytes of a block that an interpreter has patience for. */
-const mostBytes = 8192;
+/** Letters, and bytes of a block, that an interpreter has patience for. */
+const [mostLetters, mostBytes] = [1000, 8192];
 
-/** One attack of each kind; one allocation that fails stands for all, as the teacher tries each. What is too large for it the judge has. */
+/** Of each kind of attack those on the smallest and on the largest memory; one allocation that fails stands for all, as the teacher tries each. What is too large for it the judge has. */
 function few(attempts: readonly Drawn[]): Drawn[] {
-  const fit = attempts.filter(({ inputs: { sz }, failFrom = 0 }) => {
-    const bytes = sz?.kind === 'int' ? sz.value : 0n;
-    return failFrom === 0 && (bytes <= mostBytes || bytes > 2n ** 62n);
+  const fit = attempts.filter(({ inputs, failFrom = 0 }) => {
+    const letters = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
+    const bytes = inputs.sz?.kind === 'int' ? inputs.sz.value : 0n;
+    return failFrom === 0 && Math.max(0, ...letters) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
   });
   const kinds = new Map<number, Drawn[]>();
   for (const [i, attempt] of fit.entries()) {
     const kind = attempt.kin ?? -1 - i;
     kinds.set(kind, [...(kinds.get(kind) ?? []), attempt]);
   }
-  // Of each kind another size.
-  return [...kinds.values()].map((kin, i) => kin[i % kin.length] as Drawn);
+  return [...kinds.values()].flatMap((kin) => (kin.length > 1 ? [kin[0] as Drawn, kin.at(-1) as Drawn] : kin));
 }
 
 function benignOf(step: StepId, attempt: Drawn): Benign {
