@@ -249,17 +249,19 @@ judged('findings say what failed', async () => {
     body('char *p = strdup(src); char *q = strdup(src); (void)q; if (!p) return -1; *outs = p; return 0;', dup),
     sample('int g(int *arr, int n, int idx) { return arr[idx]; }'),
     sample(`int f(int *arr, int n, int idx) { return arr[idx]; ${' '.repeat(70_000)} }`),
+    body('struct node k; return k + 1;'),
     body('int *p; if (idx < 0 || idx >= n) return -1; return idx ? arr[idx] : *p;'),
   ]);
   expect(judgements.map(({ findings }) => findings)).toEqual([
     [expect.stringMatching(/^test: input 1 \(arr of \d, n \d, idx 0\): get is not done$/)],
-    [expect.stringMatching(/^compiler: line 3: 'undeclared' undeclared/)],
-    [expect.stringMatching(/^compiler: line 3: implicit declaration of function 'helper'/)],
+    ['refused: line 3: not allowed: `undeclared`, which is neither declared nor allowed'],
+    ['refused: line 3: not allowed: a call of `helper`, which is neither defined here nor allowed'],
     [expect.stringMatching(/^attack get \(arr of \d, n \d, idx -1\): AddressSanitizer: /)],
     [expect.stringMatching(/^harmless input .*: a stream is left open$/), expect.stringMatching(/^attack file/)],
     ['harmless input: memory leak'],
     [expect.stringMatching(/^compiler: at the end: 'f' undeclared/)],
-    ['compiler: longer than 65536 bytes'],
+    ['refused: line 1: not allowed: more than 65536 bytes'],
+    [expect.stringMatching(/^compiler: line 3: invalid operands to binary \+/)],
     [expect.stringMatching(/^test: input 1: killed by signal 11$/)],
   ]);
 });
