@@ -565,12 +565,16 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     benign: (random, variant) => lines(between(random, 8, 16), word(random, [1, 7][variant] ?? between(random, 2, 6))),
     done: (attempt, { bytes }) => stringIn(bytes('lbuf')) === textOf(attempt, 'fin'),
     attacks: (random) =>
-      [between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].flatMap((cap) =>
-        [cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length, kin) => ({
-          kin,
-          ...lines(cap, word(random, length)),
-          harmless: length < cap,
-        })),
+      [between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].flatMap(
+        (cap) => [
+          ...[cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length, kin) => ({
+            kin,
+            ...lines(cap, word(random, length)),
+            harmless: length < cap,
+          })),
+          // The end of a string within what is read ends no read.
+          { kin: 8, ...lines(cap, `${word(random, 2)}\0${word(random, 700)}`) },
+        ],
       ),
     harm: unended('lbuf'),
   },
