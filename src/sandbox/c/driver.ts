@@ -21,8 +21,9 @@ export async function runCases(
     signal,
   });
   const cases = decodeReport(result.channel, rows);
-  if (!('fault' in cases) || result.timedOut !== 'wall') return cases;
-  return { fault: 'not done after a long time' };
+  if ('fault' in cases || result.status === 0) return cases;
+  const how = result.timedOut ?? result.signal ?? `status ${result.status}`;
+  return { fault: `the driver ended otherwise than it should: ${how}` };
 }
 
 // The driver limits the cases; these only have to be beyond them.
