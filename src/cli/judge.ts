@@ -66,8 +66,10 @@ async function judgeFile(
   );
   const taught = await Promise.all(verdicts);
   return samples.map(({ prompt: { id } }, i) => {
-    const { unjudged = 'ok', missing, ...judgement } = judged[i] as Judgement;
-    return { id, ...judgement, missing: missing.concat(taught[i]?.missing ?? []), harness: unjudged };
+    const { compiled, functional, secure, findings, refused, unjudged = 'ok' } = judged[i] as Judgement;
+    const missing = (judged[i]?.missing ?? []).concat(taught[i]?.missing ?? []);
+    const verdict = { id, compiled, functional, secure, missing, findings, harness: unjudged };
+    return refused === undefined ? verdict : { ...verdict, refused };
   });
 }
 

@@ -81,7 +81,7 @@ describe('a run', () => {
       expect(last[`rollout/${path}`], path).toBeTypeOf('number');
     }
     const line = JSON.parse(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '');
-    expect(Object.keys(line.time.phases)).toEqual(['generate', 'score', 'teach', 'judge', 'update', 'audit']);
+    expect(Object.keys(line.time.phases)).toEqual(['generate', 'score', 'teach', 'judge', 'update', 'audit', 'check']);
   });
 
   test('shows answers token by token', () => {

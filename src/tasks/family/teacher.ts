@@ -39,11 +39,15 @@ export const familyTeacher: Teacher = {
       const counts = { notUnderstood: spec.steps.length, refused: 1 };
       return { spans: [], findings: [], idle: [], missing: [...spec.steps], parseOk: true, counts };
     }
-    const parser = await CParser.load();
-    const source = parser.parseWhole(code, (text) => readText(text, headers).doubt === undefined);
-    return judgeFunction(source, spec);
+    return judgeFunction(await readAnswer(code), spec);
   },
 };
+
+/** A program as the teacher reads it: to the letter, and not at all where a compiler might read something else. */
+export async function readAnswer(code: Uint8Array): Promise<CSource> {
+  const parser = await CParser.load();
+  return parser.parseWhole(code, (text) => readText(text, headers).doubt === undefined);
+}
 
 /** As {@link familyTeacher}, on a program that is parsed. The work of all runs together is what `meter` has left. */
 export function judgeFunction(source: CSource, spec: FamilySpec, meter?: Meter): Verdict {
