@@ -17,7 +17,7 @@ const headers: ReadonlySet<string> = new Set(['stdio.h', 'string.h']);
 function run(code: string, { type = 'int ', value = 7n as Value, world = {} as Partial<World> } = {}): Run {
   const source = parser.parseWhole(Buffer.from(code), () => true);
   const node = source.root.children.findLast((one) => one.type === 'function_definition');
-  if (node === undefined) throw new Error('no function');
+  if (node === undefined) throw new Unknown(source.root, 'broken code');
   const wanted = { name: 'f', parameters: [type], headers };
   return Machine.run(readFunction(source, node, wanted), { parameters: [value], ...world });
 }
