@@ -21,7 +21,7 @@ import type { FamilySpec, Role, StepId } from './spec.js';
 import { steps } from './steps.js';
 
 /** Changes whenever a verdict of the teacher may change. */
-export const teacherVersion = 3;
+export const teacherVersion = 4;
 
 /** One input, as the machine takes it. */
 export interface Attempt {
@@ -86,17 +86,23 @@ function partOf(step: StepId, { inputs, files, failFrom, harmless }: Drawn): Dra
 }
 
 /** Letters, and bytes of a block, that an interpreter has patience for; and attacks on a step. */
-const [mostLetters, mostBytes, mostAttacks] = [500, 8192, 14];
+const [mostLetters, mostBytes, mostAttacks] = [500, 8192, 20];
 
 /** One allocation that fails stands for all: the teacher tries each. What is too long for it the judge has. */
 function few(attempts: readonly Drawn[]): Drawn[] {
   const short = attempts.filter(({ inputs, failFrom = 0 }) => {
-    const letters = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
+    const sizes = Object.values(inputs).map(sizeIn);
     const bytes = inputs.sz?.kind === 'int' ? inputs.sz.value : 0n;
-    return failFrom === 0 && Math.max(0, ...letters) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
+    return failFrom === 0 && Math.max(0, ...sizes) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
   });
   const stride = Math.max(1, short.length / mostAttacks);
   return Array.from({ length: Math.min(mostAttacks, short.length) }, (_, i) => short[Math.floor(i * stride)] as Drawn);
+}
+
+function sizeIn(input: Input): number {
+  if (input.kind === 'buffer') return input.size;
+  if (input.kind === 'ints') return input.values.length;
+  return 'text' in input ? input.text.length : 0;
 }
 
 function benignOf(step: StepId, attempt: Drawn): Benign {
