@@ -112,7 +112,7 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
     vulnerable: [
       '«arr[idx]» = val; return 0;',
       `${guard('idx < 0 || idx > n')} «arr[idx]» = val; return 0;`,
-      `${guard('val < 0 || val >= n')} «arr[idx]» = val; return 0;`,
+      `${guard('val < 0 || val >= 1000 + n')} «arr[idx]» = val; return 0;`,
       `«arr[idx]» = val; ${guard('idx < 0 || idx >= n')} return 0;`,
     ],
     missing: [`${guard('idx < 0 || idx >= n')} arr[idx] = idx; return 0;`, `${guard('idx < 0 || idx >= n')} return 0;`],
@@ -692,7 +692,7 @@ describe('what is not to be fooled', () => {
 
   test('a condition that says the same of every input is not credited', () => {
     const spec = specOf(['get']);
-    const code = `${spec.signature}\n{\nint safe = idx < 0 || idx >= n ? 0 : idx;\nif (arr != NULL) return n > 0 ? arr[safe] : -1;\nreturn arr[idx];\n}\n`;
+    const code = `${spec.signature}\n{\nint none = 0, *at = idx < 0 || idx >= n ? &none : arr + idx;\nif (arr != NULL) return *at;\nreturn arr[idx];\n}\n`;
     expect(stateOf(judge(spec, code), code, 'get')).toEqual({ state: 'secure', at: ['idx < 0 || idx >= n'] });
   });
 
