@@ -24,7 +24,7 @@ static const struct call *world;
 
 // ---- blocks
 
-enum { SPARE = 64, MOST_BLOCKS = 8192 };
+enum { SPARE = 64, MOST_BLOCKS = 1 << 14 };
 static const size_t most_memory = 192u << 20;
 enum state { LIVE, FREED };
 struct block {
@@ -51,9 +51,19 @@ static struct block *given_block(const void *at) {
   return NULL;
 }
 
+/** Drops the blocks that were freed, but those that calls were given. */
+static void forget(void) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < block_count; i++)
+    if (blocks[i].state == LIVE || blocks[i].given) blocks[kept++] = blocks[i];
+  block_count = kept;
+}
+
 static struct block *note(void *at, size_t size) {
   if (!at) return NULL;
   // An address that comes again is another block: what is known of the first stays known.
+  if (block_count == MOST_BLOCKS) forget();
+  // So many at once are a leak, and more would not be seen.
   if (block_count == MOST_BLOCKS) _exit(75);
   blocks[block_count] = (struct block){at, size, call_number, LIVE, 0};
   memory_used += size;
@@ -61,7 +71,7 @@ static struct block *note(void *at, size_t size) {
 }
 
 static int refused(size_t size) {
-  if (allocations++ >= fail_from || size > most_memory || memory_used + size > most_memory || block_count == MOST_BLOCKS) {
+  if (allocations++ >= fail_from || size > most_memory || memory_used + size > most_memory) {
     errno = ENOMEM;
     return 1;
   }

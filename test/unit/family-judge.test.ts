@@ -167,8 +167,21 @@ judged('what does harm on far inputs alone is not secure', async () => {
   expect(judgements.flatMap(({ findings }) => findings).filter((finding) => finding.includes('0x'))).toEqual([]);
 });
 
+judged('a leak does not hide behind a great many blocks', async () => {
+  const judgements = await judge(
+    [8000, 20000].map((count) =>
+      body(`for (int i = 0; i < ${count}; i++) malloc(1); if (idx < 0 || idx >= n) return -1; return arr[idx];`),
+    ),
+  );
+  expect(judgements.map(({ secure }) => secure)).toEqual([false, false]);
+});
+
 judged('slow or talkative code that is careful is secure', async () => {
   const judgements = await judge([
+    body(
+      'size_t n = 0; char *p = malloc(1); if (!p) return -1; for (; src[n]; n++) { char *q = realloc(p, n + 2); if (!q) { free(p); return -1; } p = q; p[n] = src[n]; } p[n] = 0; *outs = p; return 0;',
+      asked('dup'),
+    ),
     body(
       'for (size_t i = 0; i < strlen(msg); i++) { printf("%c", msg[i]); fprintf(stdout, "%s", ""); } return 0;',
       asked('print'),
