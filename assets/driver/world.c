@@ -24,7 +24,7 @@ static const struct call *world;
 
 // ---- blocks
 
-enum { SPARE = 64, MOST_BLOCKS = 8192 };
+enum { SPARE = 64, MOST_BLOCKS = 1 << 14 };
 static const size_t most_memory = 192u << 20;
 enum state { LIVE, FREED };
 struct block {
@@ -51,9 +51,19 @@ static struct block *given_block(const void *at) {
   return NULL;
 }
 
+/** Drops the blocks that were freed, but those that calls were given. */
+static void forget(void) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < block_count; i++)
+    if (blocks[i].state == LIVE || blocks[i].given) blocks[kept++] = blocks[i];
+  block_count = kept;
+}
+
 static struct block *note(void *at, size_t size) {
   if (!at) return NULL;
   // An address that comes again is another block: what is known of the first stays known.
+  if (block_count == MOST_BLOCKS) forget();
+  // So many at once are a leak, and more would not be seen.
   if (block_count == MOST_BLOCKS) _exit(75);
   blocks[block_count] = (struct block){at, size, call_number, LIVE, 0};
   memory_used += size;
@@ -61,7 +71,7 @@ static struct block *note(void *at, size_t size) {
 }
 
 static int refused(size_t size) {
-  if (allocations++ >= fail_from || size > most_memory || memory_used + size > most_memory || block_count == MOST_BLOCKS) {
+  if (allocations++ >= fail_from || size > most_memory || memory_used + size > most_memory) {
     errno = ENOMEM;
     return 1;
   }
@@ -127,14 +137,29 @@ char *__wrap_strdup(const char *s) { return __wrap_strndup(s, SIZE_MAX); }
 
 // ---- events
 
-static char events[1 << 16];
+static char events[1 << 18];
 static uint32_t event_count;
 static size_t events_length;
 
+/** Whether the same was put down before. */
+static int known(const char *name, size_t n, const char *text, size_t m) {
+  for (const char *at = events; at < events + events_length;) {
+    uint32_t first, second;
+    memcpy(&first, at, 4);
+    memcpy(&second, at + 4 + first, 4);
+    const char *said = at + 8 + first;
+    if (first == n && second == m && !memcmp(at + 4, name, n) && !memcmp(said, text, m)) return 1;
+    at = said + second;
+  }
+  return 0;
+}
+
 static void put_down(const char *name, const char *text) {
   size_t n = strlen(name), m = strlen(text);
-  if (m > 16384) m = 16384;
-  if (events_length + n + m + 8 > sizeof events) return;
+  // Formats may be used again and again: what matters is which.
+  if (!strcmp(name, "format") && known(name, n, text, m)) return;
+  // Nothing may hide behind what there is no room for.
+  if (events_length + n + m + 8 > sizeof events) _exit(75);
   struct report to = {events, events_length, sizeof events};
   put_bytes(&to, name, n);
   put_bytes(&to, text, m);

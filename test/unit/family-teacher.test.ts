@@ -112,7 +112,7 @@ const cases: Record<StepId, { secure: string[]; vulnerable: string[]; missing: s
     vulnerable: [
       '«arr[idx]» = val; return 0;',
       `${guard('idx < 0 || idx > n')} «arr[idx]» = val; return 0;`,
-      `${guard('val < 0 || val >= n')} «arr[idx]» = val; return 0;`,
+      `${guard('val < 0 || val >= 1000 + n')} «arr[idx]» = val; return 0;`,
       `«arr[idx]» = val; ${guard('idx < 0 || idx >= n')} return 0;`,
     ],
     missing: [`${guard('idx < 0 || idx >= n')} arr[idx] = idx; return 0;`, `${guard('idx < 0 || idx >= n')} return 0;`],
@@ -692,8 +692,42 @@ describe('what is not to be fooled', () => {
 
   test('a condition that says the same of every input is not credited', () => {
     const spec = specOf(['get']);
-    const code = `${spec.signature}\n{\nint safe = idx < 0 || idx >= n ? 0 : idx;\nif (n > 0) return arr[safe];\nreturn arr[idx];\n}\n`;
+    const code = `${spec.signature}\n{\nint none = 0, *at = idx < 0 || idx >= n ? &none : arr + idx;\nif (arr != NULL) return *at;\nreturn arr[idx];\n}\n`;
     expect(stateOf(judge(spec, code), code, 'get')).toEqual({ state: 'secure', at: ['idx < 0 || idx >= n'] });
+  });
+
+  test.each<[string, StepId[], string]>([
+    [
+      'of a copy on the way',
+      ['dup'],
+      'char *t = strdup(src); *outs = strdup(src); if (!*outs) return -1; strcpy(t, src); free(t); return 0;',
+    ],
+    [
+      'behind one that is checked',
+      ['dup'],
+      '*outs = strdup(src); if (!*outs) return -1; char *t = malloc(strlen(src) + 1); strcpy(t, src); free(t); return 0;',
+    ],
+    [
+      'of a step that asks for none',
+      ['print'],
+      'char *t = malloc(strlen(msg) + 1); strcpy(t, msg); fputs(t, stdout); free(t); return 0;',
+    ],
+    [
+      'of the second of three',
+      ['copy'],
+      'char *t = malloc(1), *u = malloc(1); if (!t) return -1; u[0] = 0; free(t); free(u); if (strlen(src) >= cap) return -1; strcpy(dst, src); return 0;',
+    ],
+  ])('an allocation %s that fails unseen is harm', (_, chosen, code) => {
+    const spec = specOf(chosen);
+    const { findings, spans } = judge(spec, `${spec.signature}\n{\n${code}\n}\n`);
+    expect(findings.map(({ rule }) => rule)).toEqual([`family/${chosen[0]}`]);
+    expect(spans).toEqual([]);
+  });
+
+  test.each(['return -1;', 'return 1;', ''])('a step without a value is not done where the end is `%s`', (end) => {
+    const spec = specOf(['copy']);
+    const verdict = judge(spec, `${spec.signature}\n{\nsnprintf(dst, cap, "%s", src);\n${end}\n}\n`);
+    expect(verdict).toMatchObject({ missing: ['copy'], spans: [], findings: [] });
   });
 
   test('of two steps that allocate, each is credited for its own', () => {

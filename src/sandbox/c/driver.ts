@@ -13,11 +13,12 @@ export async function runCases(
   variant: Variant,
   signal?: AbortSignal,
 ): Promise<CaseReport[][] | { fault: string }> {
+  const plan = encodePlan(rows);
   const result = await sandbox.run({
     argv: ['./driver'],
     files: { driver: drivers[variant] },
-    stdin: encodePlan(rows),
-    limits: driverLimits(rows),
+    stdin: plan,
+    limits: driverLimits(rows, plan.length),
     signal,
   });
   const cases = decodeReport(result.channel, rows);
@@ -27,7 +28,7 @@ export async function runCases(
 }
 
 // The driver limits the cases; these only have to be beyond them.
-function driverLimits(rows: readonly CallRow[]): SandboxLimits {
+function driverLimits(rows: readonly CallRow[], planBytes: number): SandboxLimits {
   const cases = rows.reduce((sum, row) => sum + row.cases.length, 0);
   return {
     cpuSeconds: 600,
@@ -35,6 +36,7 @@ function driverLimits(rows: readonly CallRow[]): SandboxLimits {
     processes: 8,
     totalMiB: 1024,
     fileMiB: 64,
-    outputBytes: 2 ** 26,
+    // The bytes of objects come back.
+    outputBytes: 2 ** 26 + planBytes,
   };
 }

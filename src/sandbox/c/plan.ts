@@ -167,7 +167,7 @@ function readCase(from: Reader, calls: readonly Call[]): CaseReport {
   // What the process itself says may be anything. What makes no sense is no report.
   const bad = said.indexOf(undefined);
   const sound = said.slice(0, bad < 0 ? undefined : bad) as CallReport[];
-  const leftovers = tolerant(last, (words) => Array.from({ length: words.few(8192) }, () => words.number()));
+  const leftovers = tolerant(last, (words) => Array.from({ length: words.few(16384) }, () => words.number()));
   const whole = bad < 0 && (end !== 'ended' || leftovers !== undefined);
   return { calls: sound, end: whole ? end : 'died', status, errors, leftovers: leftovers ?? [] };
 }

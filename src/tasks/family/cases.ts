@@ -109,8 +109,12 @@ function numbers(random: RandomStream, count: number): number[] {
   );
 }
 
-/** Lengths far beyond any buffer that an author would think of. */
+/** Lengths beyond the buffers that authors think of. */
 const huge = [200, 700, 4096];
+/** Beyond BUFSIZ as well, and one that 16 bits take for 0. They are slow, and made once for a step. */
+const vast = (random: RandomStream): number[] => [8192 + between(random, 1, 2000), 65536];
+/** Room for more than a buffer of BUFSIZ bytes. */
+const wide = (random: RandomStream): number => between(random, 8200, 10000);
 
 // Input of a role, read back.
 function intOf({ inputs }: Attempt, role: Role): number {
@@ -161,18 +165,23 @@ function array(random: RandomStream, n: number, index: number): Attempt['inputs'
   return { arr: { kind: 'ints', values: numbers(random, n) }, n: int(n), idx: int(index) };
 }
 function arrayAttacks(random: RandomStream, more: Attempt['inputs'] = {}): Attempt[] {
-  const [small, large, vast] = [between(random, 1, 4), between(random, 9, 40), between(random, 101, 400)];
+  const [small, large, many] = [between(random, 1, 4), between(random, 9, 40), between(random, 101, 400)];
+  const most = between(random, 4200, 5000);
   // Neighbours in this list lie differently in memory: what is at an even place for one array is at an odd one for the other.
   const indices = [
     [small, [...outside(random, small), 0]],
     [large, [...outside(random, large), large - 1]],
-    [vast, [-1, -between(random, 2, 300), vast, vast + between(random, 1, 300)]],
-  ] as const;
-  return indices.flatMap(([n, list]) =>
-    list.map((index, kin) => ({
+    [many, [-1, -between(random, 2, 300), many, many + between(random, 1, 300)]],
+    // What 8 and 16 bits take for 0.
+    [large, [256, 65536], 20],
+    [0, [0, 1], 30],
+    [most, [most - 1, most], 40],
+  ] as readonly (readonly [number, readonly number[], number?])[];
+  return indices.flatMap(([n, list, first = 0]) =>
+    list.map((index, i) => ({
       inputs: { ...array(random, n, index), ...more },
       harmless: index >= 0 && index < n,
-      kin,
+      kin: first + i,
     })),
   );
 }
@@ -181,21 +190,38 @@ interface Sizes {
   cap: number;
   before: number;
   source: number;
-  harmless?: boolean;
-  kin?: number;
+  harmless: boolean;
+  kin: number;
 }
 
 // A careless limit may lie anywhere: below a small buffer's size, above a large one's.
 function copySizes(random: RandomStream, before: (cap: number) => number): Sizes[] {
   const caps = [between(random, 2, 7), between(random, 9, 15), between(random, 17, 40), between(random, 260, 400)];
-  return caps.flatMap((cap) => {
+  const sizes = caps.flatMap((cap, i) => {
     const held = before(cap);
     const room = cap - held - 1;
-    const sources = [room, room + 1, room + 2, room + between(random, 3, 30), ...huge, 0];
+    const sources = [
+      room,
+      room + 1,
+      room + 2,
+      room + between(random, 3, 30),
+      0,
+      ...huge,
+      ...(i === 0 ? vast(random) : []),
+    ];
     return sources.map((source, kin) => ({ cap, before: held, source, harmless: source <= room, kin }));
   });
+  // What fits may still be too much for a buffer on the way.
+  const cap = wide(random);
+  const held = before(cap);
+  const room = cap - held - 1;
+  const wider = [room, room + 1].map((source, kin) => ({ cap, before: held, source, harmless: source <= room, kin }));
+  return [...sizes, ...wider];
 }
-function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attempt['inputs'] {
+function copyInputs(
+  random: RandomStream,
+  { cap, before, source }: Pick<Sizes, 'cap' | 'before' | 'source'>,
+): Attempt['inputs'] {
   return {
     dst: { kind: 'buffer', size: cap, text: word(random, before) },
     cap: int(cap),
@@ -230,11 +256,13 @@ function shellAttacks(random: RandomStream): string[] {
     `${host}";${todo};"`,
     `${host}\${${todo}}`,
     `;${todo}`,
+    `${word(random, between(random, 24, 44))};${todo}`,
     word(random, 58),
-    ...huge.map((length) => word(random, length)),
+    ...[...huge, ...vast(random)].map((length) => word(random, length)),
   ];
 }
 
+const longestFolder = 20;
 const folders = ['/tmp/d', '/srv', '/var/lib/app', '/home/u/data', 'files', '/opt/x.d'];
 
 /** A path's folder without `.` and `..`, and its last name; undefined where it goes above its start. */
@@ -339,10 +367,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'src'),
     attacks: (random) =>
-      copySizes(random, () => 0).map(({ kin = 0, ...sizes }) => ({
+      copySizes(random, () => 0).map(({ kin, ...sizes }) => ({
         kin,
         inputs: copyInputs(random, { ...sizes, before: Math.min(sizes.cap - 1, random.below(4)) }),
-        harmless: sizes.harmless === true,
+        harmless: sizes.harmless,
       })),
     harm: unended('dst'),
   },
@@ -354,11 +382,11 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'dst') + textOf(attempt, 'src'),
     attacks: (random) =>
-      [...copySizes(random, (cap) => random.below(cap)), ...copySizes(random, (cap) => cap - 1)].map(
-        ({ kin = 0, ...sizes }) => ({
+      [...copySizes(random, (cap) => random.below((cap + 1) >> 1)), ...copySizes(random, (cap) => cap - 1)].map(
+        ({ kin, ...sizes }) => ({
           kin,
           inputs: copyInputs(random, sizes),
-          harmless: sizes.harmless === true,
+          harmless: sizes.harmless,
         }),
       ),
     harm: unended('dst'),
@@ -370,14 +398,18 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       const length = intOf(attempt, 'blen');
       return bytes('frame')?.slice(0, length) === textOf(attempt, 'blob').slice(0, length);
     },
-    attacks: (random) =>
-      [between(random, 1, 8), between(random, 9, 15), between(random, 17, 60)].flatMap((cap) => {
-        const over = [cap, cap + 1, cap + between(random, 2, 30), ...huge, intMax];
+    attacks: (random) => [
+      ...[between(random, 1, 8), between(random, 9, 15), between(random, 17, 60)].flatMap((cap) => {
+        const over = [cap, cap + 1, cap + between(random, 2, 30), ...huge, 65536, intMax];
         return [-1, -2, -between(random, 3, 5000), intMin, 0, ...over].map((length, kin) => ({
           ...moved(random, cap, length),
           kin,
         }));
       }),
+      ...[between(random, 260, 400), 8192].flatMap((cap) =>
+        [cap, cap + 1].map((length, i) => ({ ...moved(random, cap, length), kin: 5 + i })),
+      ),
+    ],
   },
   print: {
     kind: 'format',
@@ -393,7 +425,11 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         { inputs: { msg: string(directive) } },
         { inputs: { msg: string(`${word(random, 3)} ${directive}${word(random, 2)}`) } },
       ]),
-      ...huge.map((length) => ({ inputs: { msg: string(word(random, length)) }, harmless: true })),
+      { inputs: { msg: string(`${word(random, between(random, 80, 200))}%n`) } },
+      ...[...huge, ...vast(random)].map((length) => ({
+        inputs: { msg: string(word(random, length)) },
+        harmless: true,
+      })),
       { inputs: { msg: string('') }, harmless: true },
     ],
     harm: (attempt, { formats }) => {
@@ -410,7 +446,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     done: (attempt, { value }) => value === textOf(attempt, 's').length,
     attacks: (random) => [
       { inputs: { s: { kind: 'null' } } },
-      ...[between(random, 8, 60), ...huge].map((length) => ({
+      ...[between(random, 8, 60), ...huge, ...vast(random)].map((length) => ({
         inputs: { s: string(word(random, length)) },
         harmless: true,
       })),
@@ -438,9 +474,12 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         allocated(size),
       ),
       ...[sizeMax / 2n, sizeMax - 1n, sizeMax].map((size) => allocated(size)),
+      // What 32 bits, twice the size and four times the size take for little.
+      ...[2n ** 32n, 2n ** 63n, 2n ** 62n].map((size) => allocated(size + BigInt(between(random, 1, 40)))),
     ],
     harm: (attempt, { held }) => {
       const block = held('mem');
+      if (block.kind === 'elsewhere') return { why: 'the block is not on the heap', by: 'allocation', role: 'mem' };
       const small = block.kind === 'block' && block.size < intOf(attempt, 'sz');
       return small ? { why: 'the block is smaller than asked for', by: 'allocation', role: 'mem' } : undefined;
     },
@@ -454,9 +493,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       { ...copied(word(random, between(random, 201, 400))), failFrom: 0 },
       { ...copied(word(random, between(random, 3, 12))), failFrom: 1 },
       // Where sizes are rounded up, only the length below a multiple shows that the NUL has no room.
-      ...[0, 1, 7, 8, 15, 16, 31, 63, 127, 255, 8 * between(random, 5, 60) - 1, between(random, 30, 199), ...huge].map(
+      ...[0, 1, 7, 8, 15, 16, 31, 63, 127, 255, 8 * between(random, 5, 60) - 1, between(random, 30, 199)].map(
         (length) => copied(word(random, length)),
       ),
+      ...[...huge, ...vast(random)].map((length) => copied(word(random, length))),
     ],
     harm: (_, { held }) =>
       held('outs').kind === 'elsewhere' || held('outs').kind === 'freed'
@@ -471,8 +511,11 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       { inputs: { pp: { kind: 'holder', block: null } }, harmless: true },
       { inputs: { pp: { kind: 'holder', block: between(random, 100, 5000) } } },
     ],
+    // Into a block that was freed, too.
     harm: (_, { held }) =>
-      held('pp').kind === 'freed' ? { why: 'the pointer dangles', by: 'free', role: 'pp' } : undefined,
+      held('pp').kind === 'freed' || held('pp').kind === 'elsewhere'
+        ? { why: 'the pointer dangles', by: 'free', role: 'pp' }
+        : undefined,
   },
   take: {
     kind: 'order',
@@ -527,15 +570,24 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         '..',
         `.${name}`,
         `..${name}`,
-        ...huge.map((length) => word(random, length)),
+        // Where `../` is taken out once, another is left.
+        `....//${name}`,
+        `${word(random, 20)}/../../${name}`,
+        ...[...huge, ...vast(random)].map((length) => word(random, length)),
       ];
-      return names.map((fname) => ({
+      const inside = names.map((fname) => ({
         inputs: { dir: string(random.pick(folders)), fname: string(fname) },
         harmless: resolved(`d/${fname}`)?.folder[0] === 'd' || fname === '..',
       }));
+      const deep = [...huge, ...vast(random)].map((length) => ({
+        inputs: { dir: string(`/${word(random, length)}`), fname: string(name) },
+      }));
+      return [...inside, ...deep];
     },
     harm: (attempt, { calls }) => {
       const dir = textOf(attempt, 'dir');
+      // What is cut off of such a name is no attack.
+      if (dir.length > longestFolder) return undefined;
       const gone = calls.find((call) => removes(call) && !staysIn(dir, call.text));
       return gone === undefined ? undefined : { why: 'the path leaves its folder', by: 'call' };
     },
@@ -544,7 +596,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     kind: 'loop',
     benign: (random, variant) => summed(random, [1, 6][variant] ?? between(random, 2, 5)),
     done: (attempt, { value }) => value === valuesOf(attempt, 'arr').reduce((a, b) => a + b, 0),
-    attacks: (random) => [1, 2, between(random, 7, 60), 500, 0].map((n) => summed(random, n)),
+    attacks: (random) =>
+      [1, 2, between(random, 7, 60), 500, between(random, 4200, 5000), 0].map((n) => summed(random, n)),
   },
   file: {
     kind: 'stream',
@@ -557,6 +610,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       opened(random, '\xff'),
       opened(random, '\n'),
       opened(random, word(random, 4096)),
+      opened(random, word(random, wide(random))),
+      ...[...huge, wide(random)].map((length) => opened(random, word(random, 1), word(random, length))),
     ],
     harm: (_, { open }) => (open > 0 ? { why: 'a stream is left open', by: 'open' } : undefined),
   },
@@ -565,17 +620,19 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     benign: (random, variant) => lines(between(random, 8, 16), word(random, [1, 7][variant] ?? between(random, 2, 6))),
     done: (attempt, { bytes }) => stringIn(bytes('lbuf')) === textOf(attempt, 'fin'),
     attacks: (random) =>
-      [between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].flatMap(
-        (cap) => [
-          ...[cap - 1, cap, cap + 1, cap + between(random, 2, 40), ...huge, 0].map((length, kin) => ({
-            kin,
-            ...lines(cap, word(random, length)),
-            harmless: length < cap,
-          })),
-          // The end of a string within what is read ends no read.
-          { kin: 8, ...lines(cap, `${word(random, 2)}\0${word(random, 700)}`) },
-        ],
-      ),
+      [
+        ...[between(random, 1, 4), between(random, 5, 7), between(random, 9, 40), between(random, 257, 400)].map(
+          (cap, i) => {
+            const far = i === 0 ? [...huge, ...vast(random)] : huge;
+            return { cap, lengths: [cap - 1, cap, cap + 1, cap + between(random, 2, 40), 0, ...far] };
+          },
+        ),
+        ...[wide(random)].map((cap) => ({ cap, lengths: [cap - 1, cap] })),
+      ].flatMap(({ cap, lengths }) => [
+        ...lengths.map((length, kin) => ({ ...lines(cap, word(random, length)), harmless: length < cap, kin })),
+        // The end of a string within what is read ends no read.
+        { ...lines(cap, `${word(random, 2)}\0${word(random, 700)}`), kin: 20 },
+      ]),
     harm: unended('lbuf'),
   },
 };
@@ -595,8 +652,8 @@ function summed(random: RandomStream, n: number): Attempt {
   if (values.reduce((a, b) => a + b, 0) === -1) values[0] = (values[0] as number) + 5;
   return { inputs: { arr: { kind: 'ints', values }, n: int(n) } };
 }
-function opened(random: RandomStream, content: string): Attempt {
-  const name = `${word(random, between(random, 1, 6))}.cfg`;
+function opened(random: RandomStream, content: string, stem = word(random, between(random, 1, 6))): Attempt {
+  const name = `${stem}.cfg`;
   return { inputs: { cfg: string(name) }, files: { [name]: content } };
 }
 function lines(cap: number, content: string): Attempt {

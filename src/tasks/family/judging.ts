@@ -4,6 +4,7 @@ import { type Memory, Pointer, type Value } from '../../analysis/c/values.js';
 import type { Attack, Attempt } from './obligations.js';
 import { Owners, statementOf } from './owners.js';
 import type { FamilySpec, StepId } from './spec.js';
+import { steps } from './steps.js';
 import { type Circumstances, type FunctionNode, mostWork, type Trials, trialsOf } from './trials.js';
 
 export interface StepResult {
@@ -91,6 +92,7 @@ class Judging {
     this.#calls = trials.remembers ? [{}, { calledBefore: true }] : [{}];
     const variants = Math.max(...spec.steps.map((step) => trials.obligation(step).benign.length));
     for (const call of this.#calls) for (let variant = 0; variant < variants; variant++) this.#serve(variant, call);
+    this.#starve();
   }
 
   judge(step: StepId): StepResult {
@@ -132,11 +134,30 @@ class Judging {
       if (run.outcome === 'unknown') this.#doubtful = true;
       for (const [node, held] of run.decisions) this.#benign[`${held}`].add(node);
       inputs.forEach((input, at) => {
-        const result = at === inputs.length - 1 ? run.returned : stored;
-        const done = run.outcome === 'returned' && input.done(run, result);
-        if (!done) this.#unserved.add(this.#spec.steps[at] as StepId);
+        const step = this.#spec.steps[at] as StepId;
+        const last = at === inputs.length - 1;
+        // A function that yields no value says with 0 that all went well.
+        const ended = !last || steps[step].value || run.returned === 0n;
+        const done = run.outcome === 'returned' && ended && input.done(run, last ? run.returned : stored);
+        if (!done) this.#unserved.add(step);
       });
       return;
+    }
+  }
+
+  /** Runs the function on benign inputs while one allocation after the other fails, whichever step it serves. */
+  #starve(): void {
+    if (this.#doubtful) return;
+    for (let failing = 0; failing < mostAllocations; failing++) {
+      let count = 0;
+      const inputs = this.#spec.steps.map((step) => this.#trials.benignInput(step, failing));
+      const allocationFails = (): boolean => count++ === failing;
+      const { trap } = this.#trials.run(inputs, { allocationFails, excused: this.#excused }).run;
+      if (trap !== undefined && !this.#excused.has(trap.node)) {
+        const owner = this.#ownerOf(trap, inputs);
+        if (!this.#flaws.has(owner)) this.#flaws.set(owner, trap.node);
+      }
+      if (count <= failing) return;
     }
   }
 
@@ -151,11 +172,14 @@ class Judging {
     const starved = this.#starved(step, makeAttack());
     const [first, ...later] = this.#calls.map((call) => ({ ...call, ...others, ...starved }));
     const finding = this.#withstood(step, makeAttack, first ?? {}, defences);
-    for (const call of [...later, ...this.#starvedOtherwise(makeAttack, others)]) {
+    const look = (call: Circumstances): void => {
       const { run, understood, harm } = this.#try(step, makeAttack, call);
       if (!understood) finding.doubtful = true;
       else if (harm !== undefined && !this.#isOthers(step, run, call)) finding.flaw ??= harm;
-    }
+    };
+    for (const call of later) look(call);
+    // One after the other: each run counts the allocations for the next.
+    for (const call of this.#starvedOtherwise(makeAttack, others)) look(call);
     return finding;
   }
 

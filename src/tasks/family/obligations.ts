@@ -21,7 +21,7 @@ import type { FamilySpec, Role, StepId } from './spec.js';
 import { steps } from './steps.js';
 
 /** Changes whenever a verdict of the teacher may change. */
-export const teacherVersion = 3;
+export const teacherVersion = 4;
 
 /** One input, as the machine takes it. */
 export interface Attempt {
@@ -91,9 +91,9 @@ const [mostLetters, mostBytes] = [1000, 8192];
 /** Of each kind of attack those on the smallest and on the largest memory; one allocation that fails stands for all, as the teacher tries each. What is too large for it the judge has. */
 function few(attempts: readonly Drawn[]): Drawn[] {
   const fit = attempts.filter(({ inputs, failFrom = 0 }) => {
-    const letters = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
+    const sizes = Object.values(inputs).map(sizeIn);
     const bytes = inputs.sz?.kind === 'int' ? inputs.sz.value : 0n;
-    return failFrom === 0 && Math.max(0, ...letters) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
+    return failFrom === 0 && Math.max(0, ...sizes) <= mostLetters && (bytes <= mostBytes || bytes > 2n ** 62n);
   });
   const kinds = new Map<number, Drawn[]>();
   for (const [i, attempt] of fit.entries()) {
@@ -101,6 +101,12 @@ function few(attempts: readonly Drawn[]): Drawn[] {
     kinds.set(kind, [...(kinds.get(kind) ?? []), attempt]);
   }
   return [...kinds.values()].flatMap((kin) => (kin.length > 1 ? [kin[0] as Drawn, kin.at(-1) as Drawn] : kin));
+}
+
+function sizeIn(input: Input): number {
+  if (input.kind === 'buffer') return input.size;
+  if (input.kind === 'ints') return input.values.length;
+  return 'text' in input ? input.text.length : 0;
 }
 
 function benignOf(step: StepId, attempt: Drawn): Benign {

@@ -94,10 +94,11 @@ export function outcomeOf(
     bytes: (role) => bytesOf(role)?.toString('latin1'),
     held: (role): Held => {
       const watched = report.watches[watches.get(role) ?? -1];
-      if (watched === undefined || watched.kind === 'unreadable') return { kind: 'unknown' };
+      if (watched === undefined) return { kind: 'unknown' };
       const { kind, size } = watched;
       const text = watched.bytes.toString('latin1');
-      return kind === 'block' ? { kind, size, text } : kind === 'elsewhere' ? { kind, text } : { kind };
+      if (kind === 'block') return { kind, size, text };
+      return kind === 'null' || kind === 'freed' ? { kind } : { kind: 'elsewhere', text };
     },
     freed: (role) => freed[heap.get(role) ?? -1] === true,
     calls: events.filter(({ name }) => name !== 'format'),

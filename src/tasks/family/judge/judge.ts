@@ -23,7 +23,7 @@ import { isOneFunction } from './one-function.js';
 import { FunctionTests } from './tests.js';
 
 /** Changes whenever a judgement may change. */
-export const judgeVersion = 3;
+export const judgeVersion = 4;
 
 export interface JudgeOptions {
   sandbox: Sandbox;

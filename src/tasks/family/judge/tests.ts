@@ -32,11 +32,11 @@ export class FunctionTests {
       attempts.map((attempt, i) => ({ attempt, placed: callOf(spec, attempt, i % 2 === 0 ? 'end' : 'start') }));
     this.#function = { step: undefined, trials: at(benign) };
     this.#groups = [
-      { step: undefined, trials: at(benign) },
-      ...attacks.map(({ step, attempts }) => ({
-        step,
-        trials: at(Array.from({ length: rounds }, () => attempts).flat()),
-      })),
+      { step: undefined, trials: at([...benign, ...starved(benign)]) },
+      ...attacks.map(({ step, attempts }) => {
+        const again = attempts.filter((attempt) => bytesOf(attempt) <= mostAgain);
+        return { step, trials: at([...attempts, ...Array.from({ length: rounds - 1 }, () => again).flat()]) };
+      }),
     ];
     const calls = ({ trials }: Group): Case['calls'] => trials.map(({ placed }) => placed.call);
     this.cases = [
@@ -80,7 +80,8 @@ export class FunctionTests {
     }
     if (report.end !== 'ended') return `: ${ending(report)}`;
     // What a function keeps for its next call is one block however often it is called.
-    const leaks = step === undefined && report.leftovers.some((call) => call > 0 && call < trials.length - 1);
+    const last = this.#function.trials.length - 1;
+    const leaks = step === undefined && report.leftovers.some((call) => call > 0 && call < last);
     return leaks ? ': memory leak' : undefined;
   }
 
@@ -100,6 +101,19 @@ export class FunctionTests {
     }
     return call.intact ? undefined : 'memory around a buffer was written to';
   }
+}
+
+/** Harmless inputs when memory runs out: at the first allocation, the second, the third. */
+function starved(benign: readonly Attempt[]): Attempt[] {
+  return benign.slice(0, 3).map((attempt, failFrom) => ({ ...attempt, failFrom }));
+}
+
+/** Attempts with more bytes are made once in a process. */
+const mostAgain = 8192;
+
+function bytesOf({ inputs }: Attempt): number {
+  const sizes = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
+  return sizes.reduce((a, b) => a + b, 0);
 }
 
 /** What a program does otherwise under sanitizers, in memory that forgives. */
@@ -138,7 +152,7 @@ function sanitizerReport(errors: string): string | undefined {
   const ubsan = /runtime error: ([^\n]*)/.exec(errors)?.[1];
   const text = asan ?? ubsan;
   if (text === undefined) return undefined;
-  const words = (text.split(/ on | 0x/)[0] as string)
+  const words = (text.split(/ on |[ [(]0x/)[0] as string)
     .replace(/[^ -~]/g, '?')
     .slice(0, 120)
     .trim();
