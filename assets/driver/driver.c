@@ -122,6 +122,8 @@ static void decode(struct text text, struct call *call, char **cursor, int lenie
   for (uint32_t i = 0; i < call->objects; i++) {
     struct object *o = &call->object[i];
     o->kind = number(&from);
+    o->told = !(o->kind & UNTOLD);
+    o->kind &= ~(uint32_t)UNTOLD;
     o->size = number(&from);
     o->fill = number(&from);
     o->begins = bytes(&from);
@@ -491,13 +493,13 @@ static int run_case(uint32_t row, uint32_t number, const char *library) {
     uint32_t shared = 0;
     for (uint32_t o = 0; o < call->objects; o++) {
       if (!call->object[o].pages) continue;
-      shared++;
+      shared += call->object[o].told != 0;
       if (!lenient && !intact(&call->object[o])) whole = 0;
     }
     say((uint32_t)whole);
     say(shared);
     for (uint32_t o = 0; o < call->objects; o++)
-      if (call->object[o].pages) say_bytes(call->object[o].address, call->object[o].size);
+      if (call->object[o].pages && call->object[o].told) say_bytes(call->object[o].address, call->object[o].size);
   }
   say(0);
   uint32_t left = alive ? ask(&p, 'e', said, &waited) : NONE;

@@ -11,13 +11,14 @@
 //     objects (kind, size, fill, bytes it begins with), links (object, offset, target object), arguments (kind, i64), fail_from,
 //     files (bytes of the name, bytes of the content), watches (object, offset, most bytes)
 // The driver's report, on descriptor 3, for each case:
-//   'case', row, case, reports; a report: bytes of what the process says of the call, intact, objects (bytes after the call)
+//   'case', row, case, reports; a report: bytes of what the process says of the call, intact, objects (bytes after the call) but those that are untold
 //   end, wait status, bytes of standard error
 // and last 'done', or 'fail' and bytes that say why.
 // What the process says of a call: i64 the result, events (bytes of the name, bytes of the text), bytes that it printed,
 //   watches (kind, size, bytes), heap objects (freed), open streams; after the last call: blocks that are left (number of the call).
 
 enum object_kind { AT_END, AT_START, ON_HEAP };
+enum { UNTOLD = 0x100 }; // with an object's kind: what it holds after the call is of no interest
 enum argument_kind { NUMBER, ADDRESS, STREAM };
 enum watch_kind { IS_NULL, IS_BLOCK, IS_FREED, IS_ELSEWHERE, IS_UNREADABLE };
 enum end_kind { ENDED, DIED, RAN_OUT, WAITED, UNLOADABLE };
@@ -30,6 +31,7 @@ struct text {
 };
 struct object {
   uint32_t kind, size, fill;
+  int told;
   struct text begins;
   char *address, *pages; // in the arena: the object, and the pages that hold it alone
   size_t page_bytes;

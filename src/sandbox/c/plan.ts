@@ -7,6 +7,8 @@ export interface CallObject {
   bytes?: Uint8Array | undefined;
   /** A byte; default 0. */
   fill?: number | undefined;
+  /** Its bytes after the call are not reported. */
+  untold?: boolean | undefined;
 }
 
 /** An argument, in a register or stack slot of 64 bits: a number, the address of an object, or a stream of its bytes. */
@@ -49,7 +51,7 @@ export interface Watched {
 
 /** What one call left behind. All but `intact` and `objects` the process said itself. */
 export interface CallReport {
-  /** The bytes of the objects that are not on the heap, in their order. */
+  /** The bytes of the objects that are not on the heap, in their order, but those that are untold. */
   objects: Buffer[];
   /** Nothing was written on the objects' pages but in the objects. */
   intact: boolean;
@@ -104,8 +106,8 @@ export function encodePlan(rows: readonly CallRow[]): Buffer {
 function encodeCall({ objects, links = [], args, failFrom = none, files = {}, watches = [] }: Call): Buffer {
   const out = new Writer();
   out.number(objects.length);
-  for (const { kind, size, bytes = new Uint8Array(), fill = 0 } of objects) {
-    out.number(objectKinds.indexOf(kind));
+  for (const { kind, size, bytes = new Uint8Array(), fill = 0, untold = false } of objects) {
+    out.number(objectKinds.indexOf(kind) | (untold ? 0x100 : 0));
     out.number(size);
     out.number(fill);
     out.bytes(bytes);

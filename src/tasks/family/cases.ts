@@ -230,7 +230,7 @@ function copyInputs(
 }
 
 function moved(random: RandomStream, cap: number, length: number): Attempt {
-  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, 4096)) };
+  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, cap + 700)) };
   return {
     inputs: { frame: { kind: 'buffer', size: cap, text: '' }, cap: int(cap), blob, blen: int(length) },
     harmless: length >= 0 && length <= cap,

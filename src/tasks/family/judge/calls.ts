@@ -6,7 +6,7 @@ import { nodeLayout } from './offer.js';
 /** Where the parts of an attempt are in its call. */
 export interface Placed {
   call: Call;
-  /** Among the objects that are not on the heap. */
+  /** Among the objects that are not on the heap and are told of. */
   shared: ReadonlyMap<Role, number>;
   /** Among the objects on the heap. */
   heap: ReadonlyMap<Role, number>;
@@ -26,7 +26,7 @@ export function callOf(spec: FamilySpec, { inputs, failFrom, files }: Attempt, p
   const [shared, heap, watched] = [new Map<Role, number>(), new Map<Role, number>(), new Map<Role, number>()];
   const add = (role: Role, object: CallObject): number => {
     const of = object.kind === 'heap' ? heap : shared;
-    of.set(role, of.size);
+    if (object.untold !== true) of.set(role, of.size);
     return objects.push(object) - 1;
   };
   const argument = (role: Role): CallArgument => {
@@ -37,7 +37,7 @@ export function callOf(spec: FamilySpec, { inputs, failFrom, files }: Attempt, p
       case 'null':
         return { number: 0n };
       case 'stream':
-        return { stream: add(role, { kind: place, size: input.text.length, bytes: latin1(input.text) }) };
+        return { stream: add(role, { kind: place, size: input.text.length, bytes: latin1(input.text), untold: true }) };
       case 'holder': {
         const object = add(role, { kind: place, size: 8 });
         if (input.block !== null) {
@@ -61,9 +61,9 @@ type MemoryInput = Extract<Input, { kind: 'text' | 'bytes' | 'ints' | 'buffer' |
 function memoryOf(input: MemoryInput, kind: 'end' | 'start'): CallObject {
   switch (input.kind) {
     case 'text':
-      return { kind, size: input.text.length + 1, bytes: latin1(input.text) };
+      return { kind, size: input.text.length + 1, bytes: latin1(input.text), untold: true };
     case 'bytes':
-      return { kind, size: input.text.length, bytes: latin1(input.text) };
+      return { kind, size: input.text.length, bytes: latin1(input.text), untold: true };
     case 'ints':
       return { kind, size: 4 * input.values.length, bytes: Buffer.from(Int32Array.from(input.values).buffer) };
     case 'buffer':
