@@ -103,7 +103,8 @@ void __wrap_free(void *at) {
   struct block *block = block_of(at);
   if (block && block->state == LIVE) {
     block->state = FREED;
-    memory_used -= block->size;
+    // What is not given back is still there.
+    if (!world_lenient) memory_used -= block->size;
   }
   // A second free is not this function's to forgive.
   if (!world_lenient) free(at);
@@ -271,6 +272,9 @@ int __wrap_pclose(FILE *f) { return __wrap_fclose(f); }
 FILE *__wrap_fmemopen(void *at, size_t size, const char *mode) {
   // What is written to the stream the library copies there unseen: all of the memory has to be there now.
   volatile char *p = at;
+  // Memory of its own it never tells of.
+  if (!p && refused(size)) return NULL;
+  if (!p) memory_used += size;
   for (size_t i = 0; p && !world_lenient && i < size; i++)
     if (mode[0] != 'r' || mode[1] == '+') p[i] = p[i];
     else (void)p[i];

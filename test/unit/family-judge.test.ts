@@ -167,6 +167,19 @@ judged('what does harm on far inputs alone is not secure', async () => {
   expect(judgements.flatMap(({ findings }) => findings).filter((finding) => finding.includes('0x'))).toEqual([]);
 });
 
+judged('memory has the same end whether or not control groups limit it', async () => {
+  const much = 190 * 2 ** 20;
+  const judgements = await judge([
+    body(
+      `char *p = malloc(${much}); if (p) memset(p, 1, ${much}); free(p); if (idx < 0 || idx >= n) return -1; return arr[idx];`,
+    ),
+    body(
+      `FILE *f = fmemopen(NULL, ${2 * much}, "w"); if (f) return 7; if (idx < 0 || idx >= n) return -1; return arr[idx];`,
+    ),
+  ]);
+  expect(judgements.map(({ functional }) => functional)).toEqual([true, true]);
+});
+
 judged('a leak does not hide behind a great many blocks', async () => {
   const judgements = await judge(
     [8000, 20000].map((count) =>
