@@ -212,7 +212,7 @@ function copyInputs(random: RandomStream, { cap, before, source }: Sizes): Attem
 }
 
 function moved(random: RandomStream, cap: number, length: number): Attempt {
-  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : Math.min(length, 8192)) };
+  const blob: Input = { kind: 'bytes', text: word(random, length < 0 ? 64 : length <= 8192 ? length : cap + 64) };
   return {
     inputs: { frame: { kind: 'buffer', size: cap, text: '' }, cap: int(cap), blob, blen: int(length) },
     harmless: length >= 0 && length <= cap,
