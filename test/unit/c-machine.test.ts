@@ -327,6 +327,8 @@ describe('library', () => {
 describe('what is not understood', () => {
   test.each([
     ['a name that nothing declares', inBody('return y;')],
+    ['an assignment to no object', inBody('int y = 1; -y = 2; return y;')],
+    ['an assignment to no object', inBody('int y = 1; !y = 2; return y;')],
     ['an unknown function', inBody('return g(x);')],
     ['recursion', inBody('return f(x);')],
     ['dead code', inBody('return 1; asm("");')],

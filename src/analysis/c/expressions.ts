@@ -232,6 +232,8 @@ function named(node: CNode, variable: Variable): Expression {
 }
 
 function unary(node: CNode, names: Names): Expression {
+  // The parser takes `-a = b` for `-(a = b)`; to the compiler it is an error.
+  if (role(node, 'argument').type === 'assignment_expression') throw new Unknown(node, 'an assignment to no object');
   const of = part(node, 'argument', names);
   if (node.operator === '!') {
     const holds = condition(of);

@@ -12,6 +12,7 @@ const included = [
   'ctype.h',
   'stdbool.h',
   'errno.h',
+  'unistd.h',
 ];
 
 /** The type that the prompts speak of. */

@@ -11,7 +11,7 @@ export function isOneFunction(program: Uint8Array, name: string): boolean {
 }
 
 const includes =
-  /^[ \t]*#[ \t]*include[ \t]*<(?:stdio|stdlib|string|limits|stdint|stddef|ctype|stdbool|errno)\.h>[ \t]*$/gm;
+  /^[ \t]*#[ \t]*include[ \t]*<(?:stdio|stdlib|string|limits|stdint|stddef|ctype|stdbool|errno|unistd)\.h>[ \t]*$/gm;
 
 const lexeme =
   /\s+|\/\/[^\n\\]*(?=\n|$)|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|[\s\S]/g;

@@ -24,7 +24,7 @@ export class FunctionTests {
   readonly #function: Group;
   readonly #groups: readonly Group[];
 
-  /** `rounds`: how often attacks are made in one process. What keeps a count may give way at last. */
+  /** `rounds`: how often attacks are made in one process, or more. What keeps a count may give way at last. */
   constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks }: FunctionCases, rounds = 1) {
     this.#spec = spec;
     // By turns memory right behind the objects is closed, and right before them.
@@ -35,7 +35,8 @@ export class FunctionTests {
       { step: undefined, trials: at([...benign, ...starved(benign)]) },
       ...attacks.map(({ step, attempts }) => {
         const again = attempts.filter((attempt) => bytesOf(attempt) <= mostAgain);
-        return { step, trials: at([...attempts, ...Array.from({ length: rounds - 1 }, () => again).flat()]) };
+        const times = rounds > 1 ? Math.max(rounds - 1, Math.ceil(leastAgain / again.length)) : 0;
+        return { step, trials: at([...attempts, ...Array.from({ length: times }, () => again).flat()]) };
       }),
     ];
     const calls = ({ trials }: Group): Case['calls'] => trials.map(({ placed }) => placed.call);
@@ -110,6 +111,8 @@ function starved(benign: readonly Attempt[]): Attempt[] {
 
 /** Attempts with more bytes are made once in a process. */
 const mostAgain = 8192;
+/** Where there are few attacks, they are made so often. */
+const leastAgain = 150;
 
 function bytesOf({ inputs }: Attempt): number {
   const sizes = Object.values(inputs).map((input) => ('text' in input ? input.text.length : 0));
