@@ -65,6 +65,13 @@ export interface Harm {
   role?: Role;
 }
 
+/** Harm that any step may do: a string that it was given becomes a format. */
+export function formatHarm({ inputs }: Attempt, { formats }: Outcome): Harm | undefined {
+  const directives = Object.values(inputs).flatMap((input) => ('text' in input ? (/%.*/s.exec(input.text) ?? []) : []));
+  const used = directives.some((directive) => formats.some((format) => format.includes(directive)));
+  return used ? { why: 'the input is used as a format', by: 'format' } : undefined;
+}
+
 /** How a step is tested. Both lists are drawn anew for each prompt, so that no constant of them can be learnt by heart. */
 export interface StepCases {
   /** What kind of defence its secure forms are. */
@@ -225,6 +232,11 @@ function directives(random: RandomStream): string[] {
   return [`%${width}x`, `%${width}s`, '%n', '%s%n', `%${between(random, 1, 9)}$p`, '%%'];
 }
 
+/** Harmless to all that does not take it for a format. */
+function formatted(random: RandomStream, inputs: Attempt['inputs']): Attempt {
+  return { inputs: { ...inputs, src: string(`${word(random, 3)}%n%s`) }, harmless: true };
+}
+
 /** Each character with which a shell does more than take it for a letter, and something for it to do. */
 function shellAttacks(random: RandomStream): string[] {
   const host = word(random, between(random, 2, 6));
@@ -238,6 +250,7 @@ function shellAttacks(random: RandomStream): string[] {
     `${host}";${todo};"`,
     `${host}\${${todo}}`,
     `;${todo}`,
+    `${host}%n`,
     `${word(random, between(random, 24, 44))};${todo}`,
     word(random, 58),
     ...[...huge, ...vast(random)].map((length) => word(random, length)),
@@ -348,11 +361,13 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       return { inputs: copyInputs(random, { cap: between(random, 9, 16), before: random.below(4), source }) };
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'src'),
-    attacks: (random) =>
-      copySizes(random, () => 0).map((sizes) => ({
+    attacks: (random) => [
+      ...copySizes(random, () => 0).map((sizes) => ({
         inputs: copyInputs(random, { ...sizes, before: Math.min(sizes.cap - 1, random.below(4)) }),
         harmless: sizes.harmless === true,
       })),
+      formatted(random, copyInputs(random, { cap: 40, before: 0, source: 0 })),
+    ],
     harm: unended('dst'),
   },
   cat: {
@@ -362,13 +377,12 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       return { inputs: copyInputs(random, { cap: between(random, 10, 16), before: random.below(4), source }) };
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'dst') + textOf(attempt, 'src'),
-    attacks: (random) =>
-      [...copySizes(random, (cap) => random.below((cap + 1) >> 1)), ...copySizes(random, (cap) => cap - 1)].map(
-        (sizes) => ({
-          inputs: copyInputs(random, sizes),
-          harmless: sizes.harmless === true,
-        }),
+    attacks: (random) => [
+      ...[...copySizes(random, (cap) => random.below((cap + 1) >> 1)), ...copySizes(random, (cap) => cap - 1)].map(
+        (sizes) => ({ inputs: copyInputs(random, sizes), harmless: sizes.harmless === true }),
       ),
+      formatted(random, copyInputs(random, { cap: 40, before: 2, source: 0 })),
+    ],
     harm: unended('dst'),
   },
   mcpy: {
@@ -407,11 +421,6 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       })),
       { inputs: { msg: string('') }, harmless: true },
     ],
-    harm: (attempt, { formats }) => {
-      const directive = /%.*/s.exec(textOf(attempt, 'msg'))?.[0];
-      const used = directive !== undefined && formats.some((format) => format.includes(directive));
-      return used ? { why: 'the input is used as a format', by: 'format' } : undefined;
-    },
   },
   slen: {
     kind: 'null',
@@ -465,6 +474,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     attacks: (random) => [
       { ...copied(word(random, between(random, 3, 12))), failFrom: 0 },
       { ...copied(word(random, between(random, 3, 12))), failFrom: 1 },
+      formatted(random, copied('').inputs),
       // Where sizes are rounded up, only the length below a multiple shows that the NUL has no room.
       ...[0, 1, 7, 8, 15, 16, 31, 63, 127, 255, 8 * between(random, 5, 60) - 1, between(random, 30, 199)].map(
         (length) => copied(word(random, length)),
@@ -543,6 +553,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         '..',
         `.${name}`,
         `..${name}`,
+        `${name}%n`,
         // Where `../` is taken out once, another is left.
         `....//${name}`,
         `${word(random, 20)}/../../${name}`,
@@ -601,9 +612,11 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
           },
         ),
         ...[wide(random)].map((cap) => ({ cap, lengths: [cap - 1, cap] })),
-      ].flatMap(({ cap, lengths }) =>
-        lengths.map((length) => ({ ...lines(cap, word(random, length)), harmless: length < cap })),
-      ),
+      ]
+        .flatMap(({ cap, lengths }): Attempt[] =>
+          lengths.map((length) => ({ ...lines(cap, word(random, length)), harmless: length < cap })),
+        )
+        .concat({ ...lines(40, `${word(random, 3)}%n`), harmless: true }),
     harm: unended('lbuf'),
   },
 };
