@@ -171,7 +171,7 @@ const crossed: [StepId[], string][] = [
   ],
   [
     ['div', 'get'],
-    'if (den == 0 || (num == INT_MIN && den == -1)) return -1; *outp = num / den; if (idx < 0 || idx >= n * (den > 0 ? 1 : 2)) return -1; return arr[idx];',
+    'if (den == 0 || (num == INT_MIN && den == -1)) return -1; *outp = num / den; if (idx < 0 || idx >= (den > 0 ? n : n + 5000)) return -1; return arr[idx];',
   ],
   [['alloc', 'get'], `*mem = calloc(1, sz); if (!*mem) return -1; ${wayOut} if (sz < 9) return -1; return arr[idx];`],
   [
