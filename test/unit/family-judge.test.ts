@@ -423,13 +423,13 @@ judged('findings say what failed', async () => {
   ]);
   expect(judgements.map(({ findings }) => findings)).toEqual([
     [expect.stringMatching(/^test: input 1 \(arr of \d, n \d, idx 0\): get is not done$/)],
-    [expect.stringMatching(/^compiler: line 3: 'undeclared' undeclared/)],
-    [expect.stringMatching(/^compiler: line 3: implicit declaration of function 'helper'/)],
+    [expect.stringMatching(/^refused: line 3: not allowed: `undeclared`, /)],
+    [expect.stringMatching(/^refused: line 3: not allowed: a call of `helper`, /)],
     [expect.stringMatching(/^attack get \(arr of \d, n \d, idx -1\): AddressSanitizer: /)],
     [expect.stringMatching(/^harmless input .*: a stream is left open$/), expect.stringMatching(/^attack file/)],
     ['harmless input: memory leak'],
     [expect.stringMatching(/^compiler: at the end: 'f' undeclared/)],
-    ['compiler: longer than 65536 bytes'],
+    ['refused: line 1: not allowed: more than 65536 bytes'],
     [expect.stringMatching(/^test: input 1: killed by signal 11$/)],
   ]);
 });
