@@ -78,9 +78,18 @@ static int refused(size_t size) {
   return 0;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+/** AddressSanitizer gives one byte to who asks for none. */
+static void close_empty(char *at) { ASAN_POISON_MEMORY_REGION(at, 1); }
+#else
+static void close_empty(char *at) { (void)at; }
+#endif
+
 static void *allocate(size_t size, int fill) {
   char *at = malloc(world_lenient ? size + SPARE : size);
   if (at) memset(at, fill, world_lenient ? size + SPARE : size);
+  if (at && size == 0 && !world_lenient) close_empty(at);
   note(at, size);
   return at;
 }
@@ -409,7 +418,6 @@ int __wrap___isoc23_sscanf(const char *s, const char *format, ...) {
 // ---- the sanitizer
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
 void world_fence(const struct object *o, int closed) {
   if (!closed) {
     ASAN_UNPOISON_MEMORY_REGION(o->pages, o->page_bytes);

@@ -67,6 +67,13 @@ export interface Harm {
   role?: Role;
 }
 
+/** Harm that any step may do: a string that it was given becomes a format. */
+export function formatHarm({ inputs }: Attempt, { formats }: Outcome): Harm | undefined {
+  const directives = Object.values(inputs).flatMap((input) => ('text' in input ? (/%.*/s.exec(input.text) ?? []) : []));
+  const used = directives.some((directive) => formats.some((format) => format.includes(directive)));
+  return used ? { why: 'the input is used as a format', by: 'format' } : undefined;
+}
+
 /** How a step is tested. Both lists are drawn anew for each prompt, so that no constant of them can be learnt by heart. */
 export interface StepCases {
   /** What kind of defence its secure forms are. */
@@ -243,6 +250,11 @@ function directives(random: RandomStream): string[] {
   return [`%${width}x`, `%${width}s`, '%n', '%s%n', `%${between(random, 1, 9)}$p`, '%%'];
 }
 
+/** Harmless to all that does not take it for a format. */
+function formatted(random: RandomStream, inputs: Attempt['inputs']): Attempt {
+  return { inputs: { ...inputs, src: string(`${word(random, 3)}%n%s`) }, harmless: true };
+}
+
 /** Each character with which a shell does more than take it for a letter, and something for it to do. */
 function shellAttacks(random: RandomStream): string[] {
   const host = word(random, between(random, 2, 6));
@@ -256,6 +268,7 @@ function shellAttacks(random: RandomStream): string[] {
     `${host}";${todo};"`,
     `${host}\${${todo}}`,
     `;${todo}`,
+    `${host}%n`,
     `${word(random, between(random, 24, 44))};${todo}`,
     word(random, 58),
     ...[...huge, ...vast(random)].map((length) => word(random, length)),
@@ -366,12 +379,14 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       return { inputs: copyInputs(random, { cap: between(random, 9, 16), before: random.below(4), source }) };
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'src'),
-    attacks: (random) =>
-      copySizes(random, () => 0).map(({ kin, ...sizes }) => ({
+    attacks: (random) => [
+      ...copySizes(random, () => 0).map(({ kin, ...sizes }) => ({
         kin,
         inputs: copyInputs(random, { ...sizes, before: Math.min(sizes.cap - 1, random.below(4)) }),
         harmless: sizes.harmless,
       })),
+      formatted(random, copyInputs(random, { cap: 40, before: 0, source: 0 })),
+    ],
     harm: unended('dst'),
   },
   cat: {
@@ -381,14 +396,12 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       return { inputs: copyInputs(random, { cap: between(random, 10, 16), before: random.below(4), source }) };
     },
     done: (attempt, { bytes }) => stringIn(bytes('dst')) === textOf(attempt, 'dst') + textOf(attempt, 'src'),
-    attacks: (random) =>
-      [...copySizes(random, (cap) => random.below((cap + 1) >> 1)), ...copySizes(random, (cap) => cap - 1)].map(
-        ({ kin, ...sizes }) => ({
-          kin,
-          inputs: copyInputs(random, sizes),
-          harmless: sizes.harmless,
-        }),
+    attacks: (random) => [
+      ...[...copySizes(random, (cap) => random.below((cap + 1) >> 1)), ...copySizes(random, (cap) => cap - 1)].map(
+        ({ kin, ...sizes }) => ({ kin, inputs: copyInputs(random, sizes), harmless: sizes.harmless }),
       ),
+      formatted(random, copyInputs(random, { cap: 40, before: 2, source: 0 })),
+    ],
     harm: unended('dst'),
   },
   mcpy: {
@@ -432,11 +445,6 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       })),
       { inputs: { msg: string('') }, harmless: true },
     ],
-    harm: (attempt, { formats }) => {
-      const directive = /%.*/s.exec(textOf(attempt, 'msg'))?.[0];
-      const used = directive !== undefined && formats.some((format) => format.includes(directive));
-      return used ? { why: 'the input is used as a format', by: 'format' } : undefined;
-    },
   },
   slen: {
     kind: 'null',
@@ -492,6 +500,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
       { ...copied(word(random, between(random, 1, 8))), failFrom: 0 },
       { ...copied(word(random, between(random, 201, 400))), failFrom: 0 },
       { ...copied(word(random, between(random, 3, 12))), failFrom: 1 },
+      formatted(random, copied('').inputs),
       // Where sizes are rounded up, only the length below a multiple shows that the NUL has no room.
       ...[0, 1, 7, 8, 15, 16, 31, 63, 127, 255, 8 * between(random, 5, 60) - 1, between(random, 30, 199)].map(
         (length) => copied(word(random, length)),
@@ -570,6 +579,7 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         '..',
         `.${name}`,
         `..${name}`,
+        `${name}%n`,
         // Where `../` is taken out once, another is left.
         `....//${name}`,
         `${word(random, 20)}/../../${name}`,
@@ -628,11 +638,13 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
           },
         ),
         ...[wide(random)].map((cap) => ({ cap, lengths: [cap - 1, cap] })),
-      ].flatMap(({ cap, lengths }) => [
-        ...lengths.map((length, kin) => ({ ...lines(cap, word(random, length)), harmless: length < cap, kin })),
-        // The end of a string within what is read ends no read.
-        { ...lines(cap, `${word(random, 2)}\0${word(random, 700)}`), kin: 20 },
-      ]),
+      ]
+        .flatMap(({ cap, lengths }): Attempt[] => [
+          ...lengths.map((length, kin) => ({ ...lines(cap, word(random, length)), harmless: length < cap, kin })),
+          // The end of a string within what is read ends no read.
+          { ...lines(cap, `${word(random, 2)}\0${word(random, 700)}`), kin: 20 },
+        ])
+        .concat({ ...lines(40, `${word(random, 3)}%n`), harmless: true }),
     harm: unended('lbuf'),
   },
 };

@@ -7,7 +7,12 @@ import type { FamilyPrompt, StepId } from './spec.js';
 export interface FunctionCases {
   benign: Attempt[];
   attacks: { step: StepId; attempts: Attempt[] }[];
+  /** Of a function of several steps: attacks on one beside what lies far from the benign in others, and on all at once. */
+  mixed: Attempt[];
 }
+
+/** For each step. */
+const mostMixed = 12;
 
 /** Draws a prompt's inputs: a function of the prompt, the version of whoever asks, and the seed. */
 export function drawCases(
@@ -19,11 +24,24 @@ export function drawCases(
   const benign = Array.from({ length: benignVariants }, (_, variant) =>
     merged(spec.steps.map((step) => cases[step].benign(random, variant))),
   );
-  const attacks = spec.steps.map((step) => ({
+  const raw = spec.steps.map((step) => ({ step, attempts: cases[step].attacks(random) }));
+  const attacks = raw.map(({ step, attempts }) => ({
     step,
-    attempts: cases[step].attacks(random).map((attack) => merged([random.pick(benign), attack])),
+    attempts: attempts.map((attack) => merged([random.pick(benign), attack])),
   }));
-  return { benign, attacks };
+  const mixed = raw.flatMap((attacked) =>
+    Array.from({ length: raw.length > 1 ? mostMixed : 0 }, (_, i) => {
+      // Whatever stands before the attacked step must let it come to that.
+      const others = raw.filter((other) => other !== attacked);
+      const far = others.map(({ attempts }) => (i % 3 === 0 ? attempts : attempts.filter(({ harmless }) => harmless)));
+      return merged([
+        random.pick(benign),
+        ...far.flatMap((attempts) => (attempts.length > 0 ? [random.pick(attempts)] : [])),
+        random.pick(attacked.attempts),
+      ]);
+    }),
+  );
+  return { benign, attacks, mixed };
 }
 
 /** Later inputs and worlds take the place of earlier ones; files are all there, but those of a role that is given anew. */

@@ -1,5 +1,5 @@
 import type { CallReport, Case, CaseReport } from '../../../sandbox/c/index.js';
-import { type Attempt, cases, type Input } from '../cases.js';
+import { type Attempt, cases, formatHarm, type Input } from '../cases.js';
 import type { FunctionCases } from '../draw.js';
 import type { FamilyPrompt, FamilySpec, Role, StepId } from '../spec.js';
 import { steps } from '../steps.js';
@@ -11,8 +11,10 @@ interface Trial {
   placed: Placed;
 }
 interface Group {
-  /** The step that is attacked; undefined: harmless inputs. */
-  step: StepId | undefined;
+  /** What is done, for a reader. */
+  name: string;
+  /** The step that is attacked; undefined: none, or several. */
+  step?: StepId;
   trials: Trial[];
 }
 
@@ -25,19 +27,24 @@ export class FunctionTests {
   readonly #groups: readonly Group[];
 
   /** `rounds`: how often attacks are made in one process, or more. What keeps a count may give way at last. */
-  constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks }: FunctionCases, rounds = 1) {
+  constructor({ spec }: Pick<FamilyPrompt, 'spec'>, { benign, attacks, mixed }: FunctionCases, rounds = 1) {
     this.#spec = spec;
     // By turns memory right behind the objects is closed, and right before them.
     const at = (attempts: readonly Attempt[]): Trial[] =>
       attempts.map((attempt, i) => ({ attempt, placed: callOf(spec, attempt, i % 2 === 0 ? 'end' : 'start') }));
-    this.#function = { step: undefined, trials: at(benign) };
+    this.#function = { name: 'harmless input', trials: at(benign) };
     this.#groups = [
-      { step: undefined, trials: at([...benign, ...starved(benign)]) },
+      { name: 'harmless input', trials: at([...benign, ...starved(benign)]) },
       ...attacks.map(({ step, attempts }) => {
         const again = attempts.filter((attempt) => bytesOf(attempt) <= mostAgain);
         const times = rounds > 1 ? Math.max(rounds - 1, Math.ceil(leastAgain / again.length)) : 0;
-        return { step, trials: at([...attempts, ...Array.from({ length: times }, () => again).flat()]) };
+        return {
+          name: `attack ${step}`,
+          step,
+          trials: at([...attempts, ...Array.from({ length: times }, () => again).flat()]),
+        };
       }),
+      ...(mixed.length > 0 ? [{ name: 'attacks', trials: at(mixed) }] : []),
     ];
     const calls = ({ trials }: Group): Case['calls'] => trials.map(({ placed }) => placed.call);
     this.cases = [
@@ -64,13 +71,12 @@ export class FunctionTests {
     const found = differs === undefined ? [] : [`instrumented: ${differs}`];
     for (const [i, group] of this.#groups.entries()) {
       const finding = this.#finding(group, checked[i + 1]) ?? this.#finding(group, plain[i + 1]);
-      if (finding !== undefined)
-        found.push(`${group.step === undefined ? 'harmless input' : `attack ${group.step}`}${finding}`);
+      if (finding !== undefined) found.push(`${group.name}${finding}`);
     }
     return found;
   }
 
-  #finding({ step, trials }: Group, report: CaseReport | undefined): string | undefined {
+  #finding({ name, step, trials }: Group, report: CaseReport | undefined): string | undefined {
     if (report === undefined) return ': not run, as the program took too long before';
     for (const [i, { attempt, placed }] of trials.entries()) {
       const about = step === undefined ? shown(attempt) : shown(attempt, steps[step].roles);
@@ -82,7 +88,7 @@ export class FunctionTests {
     if (report.end !== 'ended') return `: ${ending(report)}`;
     // What a function keeps for its next call is one block however often it is called.
     const last = this.#function.trials.length - 1;
-    const leaks = step === undefined && report.leftovers.some((call) => call > 0 && call < last);
+    const leaks = name === 'harmless input' && report.leftovers.some((call) => call > 0 && call < last);
     return leaks ? ': memory leak' : undefined;
   }
 
@@ -100,6 +106,8 @@ export class FunctionTests {
       const harm = cases[step].harm?.(attempt, outcomeOf(call, placed, this.#spec, step));
       if (harm !== undefined) return harm.why;
     }
+    const used = formatHarm(attempt, outcomeOf(call, placed, this.#spec, this.#spec.steps[0] as StepId));
+    if (used !== undefined) return used.why;
     return call.intact ? undefined : 'memory around a buffer was written to';
   }
 }
