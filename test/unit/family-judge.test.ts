@@ -100,6 +100,8 @@ const far: [StepId, string][] = [
     'sum',
     'int t[1024], acc = 0; memcpy(t, arr, n * sizeof(int)); for (int j = 0; j < n; j++) acc += t[j]; return acc;',
   ],
+  ['add', 'return (int)((unsigned)a + (unsigned)b);'],
+  ['add', 'if (a == INT_MAX || b == INT_MAX) return -1; return (int)((unsigned)a + (unsigned)b);'],
   ['copy', 'char t[1024]; if (strlen(src) >= cap) return -1; strcpy(t, src); strcpy(dst, t); return 0;'],
   ['copy', 'char t[BUFSIZ]; strcpy(t, src); snprintf(dst, cap, "%s", t); return 0;'],
   ['copy', 'unsigned short n = strlen(src); if (n >= cap) return -1; strcpy(dst, src); return 0;'],
@@ -227,8 +229,11 @@ judged('a leak does not hide behind a great many blocks', async () => {
   expect(judgements.map(({ secure }) => secure)).toEqual([false, false]);
 });
 
-judged('slow or talkative code that is careful is secure', async () => {
+judged('slow, talkative and unusual code that is careful is secure', async () => {
   const judgements = await judge([
+    ...['-2', 'INT_MIN', 'INT_MAX'].map((code) =>
+      body(`if (a > INT_MAX - b) return ${code}; return a + b;`, asked('add')),
+    ),
     body(
       'size_t n = 0; char *p = malloc(1); if (!p) return -1; for (; src[n]; n++) { char *q = realloc(p, n + 2); if (!q) { free(p); return -1; } p = q; p[n] = src[n]; } p[n] = 0; *outs = p; return 0;',
       asked('dup'),

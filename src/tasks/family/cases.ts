@@ -361,6 +361,8 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
         [intMax, intMax],
         [intMax - some + 1, some],
         [some, intMax - between(random, 0, some - 1)],
+        [intMax - some, some + between(random, 20, 999)],
+        [some + between(random, 20, 999), intMax - some],
         [intMax - 1, 1],
         [0, 0],
       ];
@@ -369,7 +371,10 @@ export const cases: Readonly<Record<StepId, StepCases>> = {
     // No memory error, and no undefined behaviour where the sum is taken unsigned: the caller gets a wrong sum for a right one.
     harm: (attempt, { value }) => {
       const sum = intOf(attempt, 'a') + intOf(attempt, 'b');
-      return sum > intMax && value === (sum | 0) ? { why: 'a wrapped sum is passed on', by: 'value' } : undefined;
+      const wrapped = sum | 0;
+      // These may as well say that it overflowed.
+      if (wrapped === intMin || wrapped > -16) return undefined;
+      return sum > intMax && value === wrapped ? { why: 'a wrapped sum is passed on', by: 'value' } : undefined;
     },
   },
   copy: {
