@@ -627,6 +627,7 @@ describe('what is not to be fooled', () => {
     ['of parameters of other types', 'get', `int fun(int *arr, unsigned n, int idx) { ${whole} ${read} }`],
     ['of parameters without types', 'get', `int fun(arr, n, idx) int *arr; int n; int idx; { ${whole} ${read} }`],
     ['a size of the pointer', 'copy', `${guard('strlen(src) >= sizeof(dst) * 8')} strcpy(dst, src); return 0;`],
+    ['an end of the process', 'get', `if (idx < 0) exit(1); if (idx >= n) abort(); ${read}`],
     ['a step on the way', 'copy', 'char t[8]; strcpy(t, src); snprintf(dst, cap, "%s", t); return 0;'],
     ['a buffer that is left', 'dup', `char b[64]; ${guard('strlen(src) >= 64')} strcpy(b, src); *outs = b; return 0;`],
     ['a check behind the shell', 'exec', `${ping.replace(' return 0;', '')} ${guard('strpbrk(arg, ";|&")')} return 0;`],
@@ -652,7 +653,6 @@ describe('what is not to be fooled', () => {
     ['goto out', 'get', `int rc = -1; «if (idx < 0 || idx >= n) goto out;» rc = arr[idx]; out: return rc;`, ''],
     ['errno', 'get', `«if (idx < 0 || idx >= n) { errno = EINVAL; return -1; }» ${read}`, ''],
     ['a macro', 'get', `«if (idx < 0 || idx >= n) return FAIL;» ${read}`, '#define FAIL (-1)\n'],
-    ['exit', 'get', `«if (idx < 0) exit(1);» «if (idx >= n) exit(1);» ${read}`, ''],
     ['a counter of calls', 'get', `static int calls; calls++; «${whole}» ${read}`, ''],
     ['a table', 'get', `static const int low[1] = {0}; «if (idx < low[0] || idx >= n) return -1;» ${read}`, ''],
     ['includes', 'get', `«${whole}» ${read}`, '#include <stdio.h>\nint is_plain(const char *);\n'],
@@ -688,6 +688,14 @@ describe('what is not to be fooled', () => {
     const at = [...marked.matchAll(/«(.*?)»/g)].map(([, text]) => text);
     expect(stateOf(verdict, code, step)).toEqual({ state: 'secure', at });
     expect(verdict.counts).toEqual({ notUnderstood: 0 });
+  });
+
+  test('what an attack on one step has another do is that one’s flaw', () => {
+    const spec = specOf(['set', 'file']);
+    const code = `${spec.signature}\n{\nFILE *f = fopen(cfg, "r");\nif (!f) return -1;\nif (idx < 0 || idx >= n) return -1;\narr[idx] = val;\nint c = fgetc(f);\nfclose(f);\nreturn c;\n}\n`;
+    const verdict = judge(spec, code);
+    expect(stateOf(verdict, code, 'file')).toEqual({ state: 'vulnerable', at: ['FILE *f = fopen(cfg, "r");'] });
+    expect(stateOf(verdict, code, 'set').state).toBe('secure');
   });
 
   test('a condition that says the same of every input is not credited', () => {

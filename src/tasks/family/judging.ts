@@ -34,7 +34,7 @@ export function judgeSteps(
     }));
   }
   const judging = new Judging(trials, new Owners(source, functionNode.body, functionNode.parameters, spec), spec);
-  return spec.steps.map((step) => judging.judge(step));
+  return judging.withFlaws(spec.steps.map((step) => judging.judge(step)));
 }
 
 /** Guards that are needed: those that alone reject an attack, and the first one for an attack that none of them rejects. */
@@ -223,13 +223,30 @@ class Judging {
 
   #try(step: StepId, makeAttack: Make, circumstances: Circumstances): Tried {
     const attack = makeAttack();
-    const { run, stored } = this.#trials.attempt(step, attack, { ...circumstances, excused: this.#excused });
-    const result = step === this.#spec.steps.at(-1) ? run.returned : stored;
+    const { run, stored, beside } = this.#trials.attempt(step, attack, { ...circumstances, excused: this.#excused });
+    const resultOf = (of: StepId): Value => (of === this.#spec.steps.at(-1) ? run.returned : stored);
     // What is excused can still end a run: in a condition.
     const trap = run.trap !== undefined && !this.#excused.has(run.trap.node) ? run.trap.node : undefined;
-    const ended = run.outcome === 'returned' || run.outcome === 'left';
-    const harm = trap ?? (ended ? attack.harm(run, result) : undefined);
+    // To end the caller's process is no answer, whatever it keeps away.
+    const ended = run.outcome === 'returned';
+    const harm = trap ?? (ended ? attack.harm(run, resultOf(step)) : undefined);
+    // What an attack on one step has another do is the other's flaw; where a guard is passed over it shows nothing.
+    if (ended && (circumstances.forced?.size ?? 0) === 0) {
+      for (const other of beside) this.#blame(other.step, other.input.harm(run, resultOf(other.step)));
+    }
     return { run, attack, understood: ended || trap !== undefined, harm };
+  }
+
+  #blame(step: StepId, flaw: CNode | undefined): void {
+    if (flaw !== undefined && !this.#flaws.has(step)) this.#flaws.set(step, flaw);
+  }
+
+  /** Results with what attacks on later steps showed of earlier ones. */
+  withFlaws(results: readonly StepResult[]): StepResult[] {
+    return results.map((result) => {
+      const flaw = result.flaw ?? this.#flaws.get(result.step);
+      return flaw === undefined ? result : { ...result, flaw, state: 'vulnerable', credited: [] };
+    });
   }
 
   // Allocations that fail
@@ -269,7 +286,7 @@ class Judging {
 
 /** The if by which the function refused its input. */
 function rejectedBy({ outcome, returned, leftBy }: Run): Guard | undefined {
-  return outcome === 'left' || returned === -1n ? leftBy : undefined;
+  return outcome === 'returned' && returned === -1n ? leftBy : undefined;
 }
 
 function reaches(value: Value, memory: Memory | undefined): boolean {

@@ -35,6 +35,8 @@ export interface Attempt {
 export interface Benign extends Attempt {
   /** Whether the step did its work; `result` is what a value step returned or stored. */
   done(run: Run, result: Value): boolean;
+  /** Harm that no memory error shows: the statement that did it. */
+  harm(run: Run, result: Value): CNode | undefined;
 }
 
 /** An input that does harm to careless code: to memory, which shows by itself, or of another kind. */
@@ -111,7 +113,20 @@ function sizeIn(input: Input): number {
 
 function benignOf(step: StepId, attempt: Drawn): Benign {
   const made = new Made(attempt);
-  return { ...made.attempt, done: (run, result) => cases[step].done(attempt, made.outcome(run, result)) };
+  return {
+    ...made.attempt,
+    done: (run, result) => cases[step].done(attempt, made.outcome(run, result)),
+    harm: harmOf(step, attempt, made),
+  };
+}
+
+function harmOf(step: StepId, attempt: Drawn, made: Made): Benign['harm'] {
+  const judge = cases[step].harm;
+  return (run, result) => {
+    const outcome = made.outcome(run, result);
+    const harm = judge?.(attempt, outcome);
+    return harm && made.culprit(harm, run, (calls) => judge?.(attempt, { ...outcome, calls }) !== undefined);
+  };
 }
 
 function attackOf(step: StepId, attempt: Drawn): Attack {
@@ -119,13 +134,7 @@ function attackOf(step: StepId, attempt: Drawn): Attack {
   return {
     ...made.attempt,
     harmless: attempt.harmless === true,
-    harm(run, result) {
-      const outcome = made.outcome(run, result);
-      const harm = cases[step].harm?.(attempt, outcome);
-      return (
-        harm && made.culprit(harm, run, (calls) => cases[step].harm?.(attempt, { ...outcome, calls }) !== undefined)
-      );
-    },
+    harm: harmOf(step, attempt, made),
     defence: (run) => defences[step]?.(run, (role) => made.memory(role)),
   };
 }

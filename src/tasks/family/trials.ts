@@ -26,6 +26,12 @@ export interface Attempted {
   stored: Value;
 }
 
+/** What the other steps got beside an attack on one. */
+export interface Beside {
+  step: StepId;
+  input: Benign;
+}
+
 export interface Circumstances extends Pick<World, 'forced' | 'excused' | 'calledBefore' | 'allocationFails'> {
   /** Which of their benign inputs the other steps get. */
   variant?: number;
@@ -53,10 +59,11 @@ export class Trials {
   }
 
   /** Runs the function on an input for one step, and on benign ones for the others. */
-  attempt(step: StepId, input: Attempt, circumstances: Circumstances = {}): Attempted {
-    const others = this.#spec.steps.filter((other) => other !== step);
+  attempt(step: StepId, input: Attempt, circumstances: Circumstances = {}): Attempted & { beside: Beside[] } {
     const { variant = 0 } = circumstances;
-    return this.run([...others.map((other) => this.benignInput(other, variant)), input], circumstances);
+    const others = this.#spec.steps.filter((other) => other !== step);
+    const beside = others.map((other) => ({ step: other, input: this.benignInput(other, variant) }));
+    return { ...this.run([...beside.map((other) => other.input), input], circumstances), beside };
   }
 
   obligation(step: StepId): Obligation {
