@@ -139,7 +139,7 @@ static void decode(struct text text, struct call *call, char **cursor, int lenie
     if (*cursor + page > arena + arena_bytes) fault("the objects of a case are too large");
     o->address = lenient ? o->pages + 256 : o->kind == AT_END ? o->pages + o->page_bytes - o->size : o->pages;
   }
-  call->links = few(&from, MOST_OBJECTS);
+  call->links = few(&from, call->objects > 0 ? MOST_OBJECTS : 0);
   for (uint32_t i = 0; i < call->links; i++) {
     call->link[i].object = few(&from, call->objects - 1);
     call->link[i].offset = number(&from);
@@ -156,7 +156,7 @@ static void decode(struct text text, struct call *call, char **cursor, int lenie
     call->file[i].name = bytes(&from);
     call->file[i].content = bytes(&from);
   }
-  call->watches = few(&from, MOST_WATCHES);
+  call->watches = few(&from, call->objects > 0 ? MOST_WATCHES : 0);
   for (uint32_t i = 0; i < call->watches; i++) {
     call->watch[i].object = few(&from, call->objects - 1);
     call->watch[i].offset = number(&from);
@@ -460,6 +460,11 @@ static uint32_t ask(struct process *p, char order, char *into, int *waited) {
   return came == 1 ? length : NONE;
 }
 
+/** Empties memory that the process of a case had as well, wherever it may have written: the next one finds nothing there. */
+static void forget(char *at, size_t length, size_t used) {
+  if (madvise(at, length, MADV_REMOVE)) memset(at, 0, used);
+}
+
 /** Runs a case and tells the judge. Says whether the row goes on. */
 static int run_case(uint32_t row, uint32_t number, const char *library) {
   struct call *call = &own->call;
@@ -524,7 +529,8 @@ static int run_case(uint32_t row, uint32_t number, const char *library) {
   drain_errors(&p);
   close(p.reports);
   close(p.errors);
-  memset(arena, 0, (size_t)(cursor - arena));
+  forget(arena, arena_bytes, (size_t)(cursor - arena));
+  forget(mailbox, mailbox_bytes, 0);
   uint32_t end = DIED;
   if (alive) end = ENDED;
   else if (waited) end = WAITED;

@@ -192,6 +192,14 @@ boxed.each(Object.entries(escapes))('a program that %s cannot, whatever it is li
   expect([calls[0]?.result, end]).toEqual([0, 'ended']);
 });
 
+boxed('what a process writes where no object lies, another does not find', async () => {
+  const far = 'char *q = (char *)(((long)p & -4096) + (16L << 20)); if (mprotect(q, 4096, 3)) return -9;';
+  const [writer, reader] = await libraries([program(`${far} *q = 7; return *q;`), program(`${far} return *q;`)]);
+  const rows = [writer, reader].map((library) => ({ library: library as Buffer, cases: [{ calls: [bytes(4)] }] }));
+  const results = (await run(rows)).map(([report]) => report?.calls[0]?.result);
+  expect(results).toEqual([7, 0]);
+});
+
 boxed('what a process says is data: a forged report is one, and nonsense is none', async () => {
   const forged = Buffer.alloc(4 + 8 + 5 * 4);
   forged.writeUInt32LE(forged.length - 4, 0);
