@@ -39,16 +39,18 @@ test('no other file writes to the terminal', () => {
 });
 
 const main = 'dist/cli/main.js';
+// Where CI is set, it paints whatever it writes to.
+const plainly = { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } } as const;
 
 test.skipIf(!existsSync(main))('files and names that would steer it are shown by a command, and by its errors', () => {
   const folder = mkdtempSync(join(tmpdir(), 'srcode-terminal-'));
   const file = join(folder, 'a\x1b[2J.c');
   writeFileSync(file, 'int f(int i) { int a[4] = {0}; return a[i]; /* \x1b]0;t\x07\u202e */ }\n');
-  const { stdout, stderr } = spawnSync(process.execPath, [main, 'analyze', file], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, [main, 'analyze', file], plainly);
   expect(stdout).toContain('a\\x1b[2J.c');
   expect(stdout).toContain('\\x1b]0;t\\x07\\u{202e}');
   expect(stdout + stderr).not.toMatch(/(?![\n\t])[\p{Cc}\p{Cf}]/u);
-  const failed = spawnSync(process.execPath, [main, 'analyze', `${file}\x1b[31m`], { encoding: 'utf8' });
+  const failed = spawnSync(process.execPath, [main, 'analyze', `${file}\x1b[31m`], plainly);
   expect(failed.stderr).toContain('\\x1b[31m');
   expect(failed.stderr).not.toContain('\x1b');
   execFileSync('rm', ['-r', folder]);
