@@ -127,9 +127,11 @@ static void decode(struct text text, struct call *call, char **cursor, int lenie
     o->size = number(&from);
     o->fill = number(&from);
     o->begins = bytes(&from);
+    o->repeated = number(&from);
     o->address = o->pages = NULL;
     o->page_bytes = 0;
-    if (o->begins.length > o->size) fault("an object begins with more than it holds");
+    if (o->begins.length > o->size || o->repeated > o->size) fault("an object begins with more than it holds");
+    if (o->begins.length == 0) o->repeated = 0;
     if (o->kind == ON_HEAP) continue;
     size_t slack = lenient ? 512 : 0;
     o->page_bytes = (o->size + slack + page - 1) / page * page;
@@ -275,6 +277,11 @@ static void build(struct call *call) {
     }
     memset(o->address, (int)o->fill, o->size);
     memcpy(o->address, o->begins.at, o->begins.length);
+    for (size_t done = o->begins.length; done < o->repeated;) {
+      size_t more = done < o->repeated - done ? done : o->repeated - done;
+      memcpy(o->address + done, o->address, more);
+      done += more;
+    }
     if (o->pages && !world_lenient) world_fence(o, 1);
   }
   for (uint32_t i = 0; i < call->links; i++) {

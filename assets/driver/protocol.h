@@ -8,7 +8,7 @@
 //
 // The judge's plan, on standard input:
 //   rows; a row: number, bytes of a shared object, whose entry point is a pointer to the function, cases; a case: flags, calls; a call: bytes of
-//     objects (kind, size, fill, bytes it begins with), links (object, offset, target object), arguments (kind, i64), fail_from,
+//     objects (kind, size, fill, bytes it begins with, and how many bytes they are repeated for), links (object, offset, target object), arguments (kind, i64), fail_from,
 //     files (bytes of the name, bytes of the content), watches (object, offset, most bytes)
 // The driver's report, on descriptor 3, for each case:
 //   'case', row, case, reports; a report: bytes of what the process says of the call, intact, objects (bytes after the call) but those that are untold
@@ -33,6 +33,7 @@ struct object {
   uint32_t kind, size, fill;
   int told;
   struct text begins;
+  uint32_t repeated;
   char *address, *pages; // in the arena: the object, and the pages that hold it alone
   size_t page_bytes;
 };

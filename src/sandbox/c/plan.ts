@@ -5,6 +5,8 @@ export interface CallObject {
   /** In bytes. */
   size: number;
   bytes?: Uint8Array | undefined;
+  /** So many bytes at its beginning are `bytes` over and over. */
+  repeated?: number | undefined;
   /** A byte; default 0. */
   fill?: number | undefined;
   /** Its bytes after the call are not reported. */
@@ -85,6 +87,7 @@ const ends: readonly CaseEnd[] = ['ended', 'died', 'ran out', 'waited', 'unloada
 const objectKinds: readonly CallObject['kind'][] = ['end', 'start', 'heap'];
 const watchKinds: readonly Watched['kind'][] = ['null', 'block', 'freed', 'elsewhere', 'unreadable'];
 const none = 0xffffffff;
+const nothing = new Uint8Array();
 
 /** The rows as the driver reads them (assets/driver/protocol.h). */
 export function encodePlan(rows: readonly CallRow[]): Buffer {
@@ -106,11 +109,12 @@ export function encodePlan(rows: readonly CallRow[]): Buffer {
 function encodeCall({ objects, links = [], args, failFrom = none, files = {}, watches = [] }: Call): Buffer {
   const out = new Writer();
   out.number(objects.length);
-  for (const { kind, size, bytes = new Uint8Array(), fill = 0, untold = false } of objects) {
+  for (const { kind, size, bytes = nothing, repeated = 0, fill = 0, untold = false } of objects) {
     out.number(objectKinds.indexOf(kind) | (untold ? 0x100 : 0));
     out.number(size);
     out.number(fill);
     out.bytes(bytes);
+    out.number(repeated);
   }
   out.number(links.length);
   for (const { object, offset, target } of links) for (const value of [object, offset, target]) out.number(value);

@@ -101,12 +101,14 @@ const string = (text: string): Input => ({ kind: 'text', text });
 /** Integer from `least` to `most`, both included. */
 const between = (random: RandomStream, least: number, most: number): number => least + random.below(most - least + 1);
 
+/** Letters after which a long word comes round again. */
+export const period = 61;
+
 const letters = 'abcdefghijklmnopqrstuvwxyz';
 function word(random: RandomStream, length: number): string {
   let text = '';
-  for (let i = 0; i < Math.min(length, 61); i++) text += letters[random.below(letters.length)];
-  // What is longer comes round again.
-  return length > 61 ? text.repeat(Math.ceil(length / 61)).slice(0, length) : text;
+  for (let i = 0; i < Math.min(length, period); i++) text += letters[random.below(letters.length)];
+  return length > period ? text.repeat(Math.ceil(length / period)).slice(0, length) : text;
 }
 
 /** Values that are never -1, which is what a function returns that refuses. */

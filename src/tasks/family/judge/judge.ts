@@ -106,7 +106,9 @@ class Judge {
   }
 
   async batch(rows: readonly Row[]): Promise<Judged> {
-    const plain = await this.#stage(rows, 'plain', (tests) => (this.#attack ? tests.cases : tests.cases.slice(0, 1)));
+    const plain = await this.#stage(rows, 'plain', ({ plainCases }) =>
+      this.#attack ? plainCases : plainCases.slice(0, 1),
+    );
     const judged: [Row, Judgement][] = [];
     const functional: [Row, CaseReport[]][] = [];
     for (const [row, result] of plain) {
