@@ -3,9 +3,9 @@
 //
 // The driver never loads a program. It forks the process of a case before it reads the case, so that nothing of it or of other rows is in
 // the memory of that process; the calls are handed over one by one. In there the program is loaded under a filter that leaves it hardly a
-// system call: it starts no process, signals none but itself, opens nothing, and writes to two pipes. What it says of itself is data. What
-// its buffers hold, and whether memory around them was written to, the driver reads itself, in memory that both share; memory right behind
-// (or before) a buffer cannot be touched at all.
+// system call: it starts no process, signals none but itself, opens nothing, and writes to two pipes. What it says of itself is data.
+// The driver itself reads the buffers, in memory that both share, and checks that nothing around them was written; the page right after (or
+// right before) a buffer is closed.
 #define _GNU_SOURCE
 #include "protocol.h"
 

@@ -56,7 +56,7 @@ void world_begin(const struct call *call, uint32_t number, int lenient);
 void *world_give(size_t size);
 /** Lets the sanitizer, where there is one, see where an object ends within its pages. */
 void world_fence(const struct object *object, int closed);
-/** Puts down what the call left behind. */
+/** Writes the state after the call to the report. */
 void world_report(const struct call *call, int64_t result, struct report *to);
 /** Puts down which blocks are left of which call. */
 void world_leftovers(struct report *to);

@@ -168,7 +168,7 @@ static void put_down(const char *name, const char *text) {
   size_t n = strlen(name), m = strlen(text);
   // Formats may be used again and again: what matters is which.
   if (!strcmp(name, "format") && known(name, n, text, m)) return;
-  // Nothing may hide behind what there is no room for.
+  // A full log would hide later events, so the process ends instead.
   if (events_length + n + m + 8 > sizeof events) _exit(75);
   struct report to = {events, events_length, sizeof events};
   put_bytes(&to, name, n);

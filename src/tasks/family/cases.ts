@@ -41,7 +41,7 @@ export type Held =
   | { kind: 'block'; size: number; text: string }
   | { kind: 'elsewhere'; text: string };
 
-/** What one call left behind, as data. undefined: not known (the interpreter knows not everything). */
+/** The state after one call, as data. undefined: unknown to the interpreter. */
 export interface Outcome {
   /** The value of the step, where it is a value step: returned, or stored in `*outp`. */
   value: number | undefined;

@@ -14,7 +14,7 @@ export interface FunctionCases {
 /** For each step. */
 const mostMixed = 12;
 
-/** Draws a prompt's inputs: a function of the prompt, the version of whoever asks, and the seed. */
+/** Draws a prompt's inputs: a function of the prompt, the caller's version, and the seed. */
 export function drawCases(
   { id, spec }: Pick<FamilyPrompt, 'id' | 'spec'>,
   version: number,

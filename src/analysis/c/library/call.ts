@@ -54,7 +54,7 @@ export function ahead({ args }: Call, at: number, by: number): Pointer {
   return new Pointer(memory, offset + by);
 }
 
-/** Cells that a range of bytes is, behind a pointer to no type. */
+/** The cells that a range of bytes covers, for a pointer without a type. */
 export interface Range {
   readonly cells: Value[];
   readonly from: number;
@@ -63,7 +63,7 @@ export interface Range {
   readonly memory: NonNullable<Pointer['memory']>;
 }
 
-/** Bytes behind an argument, all of which have to be there. */
+/** The bytes that an argument points to; the run traps unless all of them exist. */
 export function range({ machine, node, args }: Call, at: number, bytes: number, kind: 'read' | 'write'): Range {
   const pointer = args[at];
   const memory = machine.live(pointer, node);

@@ -79,7 +79,7 @@ function memoryOf(input: MemoryInput, kind: 'end' | 'start'): CallObject {
   }
 }
 
-/** What a call left behind, as a step's predicates look at it. */
+/** The state after a call, as a step's predicates expect it. */
 export function outcomeOf(
   report: CallReport,
   { shared, heap, watches }: Placed,

@@ -36,8 +36,8 @@ export interface JudgeOptions {
 
 /**
  * Compiles and runs programs. A judgement is a function of the program, the prompt, {@link judgeVersion}, the toolchain and the seed, and of
- * nothing else: each program is compiled alone, and runs in processes that hold no other's. What is expected is known here alone: a program's
- * processes get the inputs of one call after the other, and what they left behind is looked at from outside.
+ * nothing else: each program is linked alone, and runs in processes that hold no other's. What is expected is known here alone: a program's
+ * processes get the inputs of one call after the other, and their buffers are read from outside.
  *
  * The functional tests run the program as it is. The security tests run it so and under sanitizers, on harmless inputs in memory of the exact
  * size and on attacks; a program that does other things under sanitizers is not secure. A row whose functional tests fail is not attacked.

@@ -5,7 +5,7 @@ import type { FamilyPrompt, FamilySpec, Role, StepId } from '../spec.js';
 import { steps } from '../steps.js';
 import { callOf, outcomeOf, type Placed } from './calls.js';
 
-/** An attempt at a place, and what it is for: `step` undefined, an input that has to be served. */
+/** An attempt, and the call that makes it. */
 interface Trial {
   attempt: Attempt;
   placed: Placed;
